@@ -1,0 +1,1 @@
+"""The domain core: intake, admission, packing, dispatch and recall of pupils' records."""

@@ -1,0 +1,44 @@
+"""The states of a batch, a record and a recall: each says whose move it is. No logic, no rows."""
+
+from django.db import models
+
+
+class BatchState(models.TextChoices):
+    RECEIVED = "RECEIVED", "Đã nhận"  # ours: open it
+    OPENED = "OPENED", "Đang kiểm tra"  # ours: check its records
+    PROCESSED = "PROCESSED", "Đã kiểm tra xong"  # nobody's; delivery is a query, not a state
+    REFUSED = "REFUSED", "Bị từ chối"  # the school's: hand in again
+
+
+class RecordState(models.TextChoices):
+    RECEIVED = "RECEIVED", "Chờ kiểm tra"  # ours: check (again, when a revocation source was away)
+    ADMITTED = "ADMITTED", "Hợp lệ, chờ gửi"  # ours: pack and seal
+    DISPATCHED = "DISPATCHED", "Đã chuyển gửi Bộ"  # the gateway's, then the Ministry's
+    REFUSED = "REFUSED", "Không hợp lệ"  # the school's: correct and hand in again
+
+
+class Standing(models.TextChoices):
+    """What a record is worth in the province, beside where it is on its way."""
+
+    NONE = "NONE", "Chưa có giá trị"  # not admitted
+    IN_FORCE = "IN_FORCE", "Đang lưu hành"
+    RECALLED = "RECALLED", "Đã thu hồi"  # its lookup_uuid is never used again
+    RELEASED = "RELEASED", "Đã được thay thế"  # the Ministry refused it, and a corrected record took its place
+
+
+class RecallState(models.TextChoices):
+    REQUESTED = "REQUESTED", "Chờ duyệt"  # the department's move
+    APPROVED = "APPROVED", "Đã duyệt"  # ours: pack, seal, dispatch
+    DECLINED = "DECLINED", "Từ chối"  # nobody's
+    DISPATCHED = "DISPATCHED", "Đã gửi Bộ"  # the Ministry's
+
+
+class Door(models.TextChoices):
+    BROWSER = "BROWSER", "Trang web"
+    EXCHANGE = "EXCHANGE", "Phần mềm trường"
+
+
+class FileKind(models.TextChoices):
+    LIST = "LIST", "Danh sách học bạ"
+    RECORD = "RECORD", "Một học bạ"
+    ZIP = "ZIP", "Tệp nén ZIP"

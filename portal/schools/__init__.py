@@ -1,0 +1,1 @@
+"""Who hands in and who signs: schools, communes, certificates, signatories, vendors, trust anchors."""
