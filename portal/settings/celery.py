@@ -1,0 +1,54 @@
+"""Workers and the broker. The broker only nudges: losing all of it loses no record, for the schedule is in rows.
+
+No ETA, no countdown, no result backend: a long ETA runs twice on this broker, and a result nobody reads is a leak.
+"""
+
+from typing import Any
+
+from portal.settings.env import ENV
+
+CELERY_BROKER_URL = ENV.broker_url or ENV.places.broker_url
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
+    # A task of a killed worker comes back soon; database leases stay the truth (stack.md 1.4 no. 7).
+    "visibility_timeout": 600,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    "socket_timeout": 10,
+    "socket_connect_timeout": 5,
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+
+CELERY_TASK_SERIALIZER = "json"
+CELERY_RESULT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_STORE_ERRORS_EVEN_IF_IGNORED = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_REDIRECT_STDOUTS = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+# Memory of a worker stays flat over a year's load; a fresh child costs a fork only.
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 400_000
+
+CELERY_TIMEZONE = "Asia/Ho_Chi_Minh"
+CELERY_ENABLE_UTC = True
+
+CELERY_TASK_DEFAULT_QUEUE = "records"
+CELERY_TASK_CREATE_MISSING_QUEUES = True
+CELERY_TASK_ROUTES = {
+    "portal.*": {"queue": "records"},
+    "gateway.*": {"queue": "forwarding"},
+}
+
+# Ticks look into the database for whatever a lost nudge left behind. One that nobody took in time is worthless.
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 1
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "gateway-tick": {"task": "gateway.tasks.tick", "schedule": 2.0, "options": {"expires": 10}},
+    "records-tick": {"task": "portal.records.tasks.tick", "schedule": 2.0, "options": {"expires": 10}},
+    "audit-seal": {"task": "portal.audit.tasks.seal", "schedule": 60.0, "options": {"expires": 50}},
+}
