@@ -5,14 +5,37 @@ record is read through `Record.item`, never copied.
 """
 
 import uuid
+from collections.abc import Sequence
 
+import pgtrigger
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
 from portal.accounts.models import ApiToken
-from portal.records.states import BatchState, Door, FileKind, RecallState, RecordState, Standing
+from portal.records.states import (
+    BATCH_MOVES,
+    RECALL_MOVES,
+    RECORD_MOVES,
+    BatchState,
+    Door,
+    FileKind,
+    RecallState,
+    RecordState,
+    Standing,
+)
 from portal.schools.models import Level, School
+
+
+def only_these_moves(name: str, moves: Sequence[tuple[str, str]]) -> pgtrigger.FSM:
+    """The database refuses a change of state that is not in the table of moves; other updates cost nothing."""
+    return pgtrigger.FSM(
+        name=f"{name}_moves",
+        field="state",
+        transitions=list(moves),
+        condition=pgtrigger.Q(old__state__df=pgtrigger.F("new__state")),
+    )
 
 
 class Content(models.Model):
@@ -54,7 +77,13 @@ class Batch(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     school = models.ForeignKey(School, on_delete=models.PROTECT, related_name="batches")
     # The sender's own id of the transaction; for the browser door it is our id.
-    message_id = models.CharField("mã giao dịch", max_length=64)
+    message_id = models.CharField("mã giao dịch", max_length=100)
+    # The same bytes handed in again under other ids: a query by any of them finds this batch.
+    other_message_ids = ArrayField(
+        models.CharField(max_length=100), verbose_name="mã giao dịch khác", default=list, blank=True
+    )
+    # First calendar year of the school year that the sender named in the transaction.
+    declared_year = models.PositiveSmallIntegerField("năm học khai báo", null=True)
     door = models.CharField("cửa nhận", max_length=8, choices=Door.choices)
     sender = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     api_token = models.ForeignKey(ApiToken, on_delete=models.PROTECT, null=True, related_name="+")
@@ -73,9 +102,17 @@ class Batch(models.Model):
     record_count = models.PositiveIntegerField("số học bạ", null=True)
     admitted_count = models.PositiveIntegerField("hợp lệ", default=0)
     refused_count = models.PositiveIntegerField("không hợp lệ", default=0)
-    # One worker at a time; a lease that ran out lets another go on where the rows stand.
+    # What opening has to say about the file beside its records: entries skipped in a ZIP and the like.
+    remarks = models.JSONField("ghi chú khi mở tệp", default=list)
+    # One worker at a time; a lease that ran out lets another go on where the rows stand. The number of the
+    # attempt is the fence: a worker writes only while it is still its own.
     lease_until = models.DateTimeField("giữ đến", null=True)
     attempts_made = models.PositiveIntegerField("số lần xử lý", default=0)
+    # Attempts that ended without one more record checked: a file that kills its worker is found by them.
+    attempts_in_vain = models.PositiveSmallIntegerField("số lần không tiến triển", default=0)
+    # Set aside for an officer: nothing is lost, nothing goes on until somebody has looked.
+    set_aside_at = models.DateTimeField("để riêng lúc", null=True)
+    set_aside_code = models.CharField("mã để riêng", max_length=40, blank=True)
 
     class Meta:
         ordering = ["-received_at"]
@@ -89,10 +126,15 @@ class Batch(models.Model):
         indexes = [
             # Read by processing.claim: what waits to be opened or went on too long.
             models.Index(
-                fields=["received_at"], condition=Q(state__in=["RECEIVED", "OPENED"]), name="batch_to_process"
+                fields=["received_at"],
+                condition=Q(state__in=["RECEIVED", "OPENED"], set_aside_at__isnull=True),
+                name="batch_to_process",
             ),
             models.Index(fields=["school", "-received_at"], name="batch_of_school"),
+            # Read by the department's page: newest hand-ins of the whole province.
+            models.Index(fields=["-received_at"], name="batch_newest"),
         ]
+        triggers = [only_these_moves("batch", BATCH_MOVES)]
 
     def __str__(self) -> str:
         return f"{self.message_id} · {self.get_state_display()}"
@@ -165,7 +207,11 @@ class Record(models.Model):
         ]
         indexes = [
             # Read by dispatch: what waits to be packed, by year and level, oldest first.
-            models.Index(fields=["school_year", "level", "id"], condition=Q(state="ADMITTED"), name="record_to_pack"),
+            models.Index(
+                fields=["school_year", "level", "id"],
+                condition=Q(state="ADMITTED", standing="IN_FORCE"),
+                name="record_to_pack",
+            ),
             # Read by processing: records whose revocation source was away.
             models.Index(fields=["next_check_at"], condition=Q(state="RECEIVED"), name="record_to_check_again"),
             models.Index(fields=["school", "school_year", "level", "state"], name="record_counts"),
@@ -173,6 +219,7 @@ class Record(models.Model):
             models.Index(fields=["pupil_code"], name="record_by_pupil"),
             models.Index(fields=["cccd"], name="record_by_cccd"),
         ]
+        triggers = [only_these_moves("record", RECORD_MOVES)]
 
     def __str__(self) -> str:
         return f"{self.lookup_uuid} · {self.get_state_display()}"
@@ -204,6 +251,11 @@ class Recall(models.Model):
                 name="recall_dispatched_has_item",
             ),
         ]
+        indexes = [
+            # Read by dispatch: approved recalls that wait to be packed.
+            models.Index(fields=["decided_at"], condition=Q(state="APPROVED"), name="recall_to_pack"),
+        ]
+        triggers = [only_these_moves("recall", RECALL_MOVES)]
 
     def __str__(self) -> str:
         return f"{self.record_id} · {self.get_state_display()}"

@@ -42,3 +42,26 @@ class FileKind(models.TextChoices):
     LIST = "LIST", "Danh sách học bạ"
     RECORD = "RECORD", "Một học bạ"
     ZIP = "ZIP", "Tệp nén ZIP"
+
+
+# The only changes of state there are; triggers in the database refuse any other.
+BATCH_MOVES = (
+    (BatchState.RECEIVED, BatchState.OPENED),
+    (BatchState.RECEIVED, BatchState.REFUSED),
+    (BatchState.OPENED, BatchState.PROCESSED),
+    (BatchState.OPENED, BatchState.REFUSED),
+)
+RECORD_MOVES = (
+    (RecordState.RECEIVED, RecordState.ADMITTED),
+    (RecordState.RECEIVED, RecordState.REFUSED),
+    (RecordState.ADMITTED, RecordState.DISPATCHED),
+    # The package was refused as a whole: its records are packed again without the culprit, who is refused.
+    (RecordState.DISPATCHED, RecordState.ADMITTED),
+    (RecordState.ADMITTED, RecordState.REFUSED),
+)
+RECALL_MOVES = (
+    (RecallState.REQUESTED, RecallState.APPROVED),
+    (RecallState.REQUESTED, RecallState.DECLINED),
+    (RecallState.APPROVED, RecallState.DISPATCHED),
+    (RecallState.DISPATCHED, RecallState.APPROVED),
+)
