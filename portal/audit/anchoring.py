@@ -1,0 +1,120 @@
+"""Sealing the journal into chained blocks, and verifying the chain.
+
+A block takes only entries below which nothing can turn up any more, however late a transaction commits. Gaps in the numbers are normal (rolled-back acts); a row that turns up inside a sealed run is not.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import OperationalError, connection, transaction
+
+from portal.audit import merkle
+from portal.audit.models import Block, Entry
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+MOST_ENTRIES_IN_A_BLOCK = 50_000
+_LOCK = 0x6E6B  # advisory lock: one sealer at a time
+_FIELDS = (
+    "id", "at", "actor_id", "actor_name", "action", "subject_kind", "subject_id", "school_id", "reason", "detail",
+    "address",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong with the chain; `block` is the first block it spoils."""
+
+    block: int
+    code: str
+    message: str
+
+
+def seal(*, now: datetime) -> Block | None:
+    """Seal what has become final since the last block; nothing when there is nothing, or another is sealing."""
+    end = _last_final_entry()
+    return _seal_up_to(end, now) if end is not None else None
+
+
+def _last_final_entry() -> int | None:
+    """The highest number below which nothing can turn up any more; None when writers are too busy just now.
+
+    Numbers are handed out before commit, so a lower one may still be on its way. SHARE mode waits for the writers
+    under way and holds up new ones for as long as one SELECT takes.
+    """
+    table = Entry._meta.db_table
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '250ms'")
+            cursor.execute(f"LOCK TABLE {table} IN SHARE MODE")
+            cursor.execute(f"SELECT max(id) FROM {table}")  # noqa: S608 - the table's name is our own
+            end: int | None = cursor.fetchone()[0]
+            return end
+    except OperationalError:
+        return None
+
+
+@transaction.atomic
+def _seal_up_to(end: int, now: datetime) -> Block | None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+        if not cursor.fetchone()[0]:
+            return None
+    last = Block.objects.order_by("-number").first()
+    first_open = last.last_entry + 1 if last else 1
+    rows = list(_entries(first_open, end)[:MOST_ENTRIES_IN_A_BLOCK])
+    if not rows:
+        return None
+    leaves = [_leaf(row) for row in rows]
+    number = last.number + 1 if last else 1
+    previous = bytes(last.digest) if last else merkle.GENESIS
+    root = merkle.root(leaves)
+    sealed_end = int(rows[-1][0])
+    digest = merkle.block_digest(
+        number=number, first=first_open, last=sealed_end, entries=len(rows), root=root, previous=previous
+    )
+    return Block.objects.create(
+        number=number, first_entry=first_open, last_entry=sealed_end, entries=len(rows),
+        root=root, previous=previous, digest=digest, sealed_at=now,
+    )  # fmt: skip
+
+
+def verify() -> Iterator[Fault]:
+    """Every fault of the chain, block by block; an empty answer means that nothing sealed was touched."""
+    previous, expected_number, expected_first = merkle.GENESIS, 1, 1
+    for block in Block.objects.order_by("number").iterator():
+        yield from _faults_of(block, previous, expected_number, expected_first)
+        previous, expected_number, expected_first = bytes(block.digest), block.number + 1, block.last_entry + 1
+
+
+def _faults_of(block: Block, previous: bytes, number: int, first: int) -> Iterator[Fault]:
+    if block.number != number or block.first_entry != first:
+        yield Fault(number, "BLOCK_MISSING", f"Thiếu khối {number}, hoặc khối không nối liền dòng {first}.")
+    if bytes(block.previous) != previous:
+        yield Fault(block.number, "CHAIN_BROKEN", f"Khối {block.number} không nối với khối trước.")
+    rows = list(_entries(block.first_entry, block.last_entry))
+    root = merkle.root([_leaf(row) for row in rows])
+    if len(rows) != block.entries:
+        yield Fault(
+            block.number, "ENTRIES_MISSING_OR_ADDED",
+            f"Khối {block.number} phải có {block.entries} dòng, nay có {len(rows)}.",
+        )  # fmt: skip
+    elif root != bytes(block.root):
+        yield Fault(block.number, "ENTRY_ALTERED", f"Có dòng trong khối {block.number} đã bị sửa.")
+    digest = merkle.block_digest(
+        number=block.number, first=block.first_entry, last=block.last_entry, entries=block.entries,
+        root=bytes(block.root), previous=bytes(block.previous),
+    )  # fmt: skip
+    if digest != bytes(block.digest):
+        yield Fault(block.number, "BLOCK_ALTERED", f"Khối {block.number} đã bị sửa.")
+
+
+def _entries(first: int, last: int) -> "QuerySet[Entry, tuple[Any, ...]]":
+    return Entry.objects.filter(id__gte=first, id__lte=last).order_by("id").values_list(*_FIELDS)
+
+
+def _leaf(row: tuple[Any, ...]) -> bytes:
+    return merkle.leaf(**dict(zip(("number", *_FIELDS[1:]), row, strict=True)))

@@ -1,0 +1,155 @@
+"""Bytes of hand-ins: stored in pieces as they arrive, read back exactly as they were.
+
+Each piece is its own small transaction, so a large upload holds nothing open; a content counts only once its last byte
+and its digest are stored. What broke off on the way stays incomplete and is swept up later.
+"""
+
+import hashlib
+import mmap
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import BinaryIO
+from uuid import UUID
+
+import zstandard
+
+from portal.records.conf import spool_dir
+from portal.records.models import Content, ContentChunk
+
+PIECE_BYTES = 1 << 20
+HEAD_BYTES = 4096
+_IN_MEMORY_BYTES = 32 << 20
+
+
+class ContentDamaged(Exception):  # noqa: N818
+    """What is stored is not what came in: our disk's fault, never the school's. Code CONTENT_DAMAGED."""
+
+
+class TooLarge(Exception):  # noqa: N818
+    """More bytes came than the door allows."""
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A complete content: where it lies, what it measures, and its first bytes for a look at its kind."""
+
+    content_id: UUID
+    size: int
+    sha256: str
+    head: bytes
+
+
+class ContentWriter:
+    """Takes bytes as they arrive and stores them in pieces; memory stays flat whatever the size."""
+
+    def __init__(self, *, now: datetime, max_bytes: int) -> None:
+        self._content = Content(started_at=now)
+        self._content.save(force_insert=True)
+        self._max_bytes = max_bytes
+        self._buffer = bytearray()
+        self._digest = hashlib.sha256()
+        self._size = 0
+        self._pieces = 0
+        self._head = b""
+        self._packer = zstandard.ZstdCompressor(level=3)
+
+    def write(self, data: bytes) -> None:
+        """Raises TooLarge as soon as the limit is passed; the caller then abandons."""
+        self._size += len(data)
+        if self._size > self._max_bytes:
+            raise TooLarge
+        if len(self._head) < HEAD_BYTES:
+            self._head += data[: HEAD_BYTES - len(self._head)]
+        self._digest.update(data)
+        self._buffer += data
+        while len(self._buffer) >= PIECE_BYTES:
+            self._store(bytes(self._buffer[:PIECE_BYTES]))
+            del self._buffer[:PIECE_BYTES]
+
+    def finish(self) -> StoredFile:
+        if self._buffer:
+            self._store(bytes(self._buffer))
+            self._buffer.clear()
+        self._content.size = self._size
+        self._content.sha256 = self._digest.hexdigest()
+        self._content.is_complete = True
+        self._content.save(update_fields=["size", "sha256", "is_complete"])
+        return StoredFile(self._content.id, self._size, self._content.sha256, self._head)
+
+    def abandon(self) -> None:
+        discard(self._content.id)
+
+    def _store(self, piece: bytes) -> None:
+        ContentChunk(content=self._content, index=self._pieces, data=self._packer.compress(piece)).save(
+            force_insert=True
+        )
+        self._pieces += 1
+
+
+def store(pieces: Iterable[bytes], *, now: datetime, max_bytes: int) -> StoredFile:
+    """All of `pieces` as one content. Raises TooLarge; leaves nothing behind when it fails."""
+    writer = ContentWriter(now=now, max_bytes=max_bytes)
+    try:
+        for piece in pieces:
+            writer.write(piece)
+    except BaseException:
+        writer.abandon()
+        raise
+    return writer.finish()
+
+
+def discard(content_id: UUID) -> None:
+    """Remove a content that no batch refers to."""
+    ContentChunk.objects.filter(content_id=content_id).delete()
+    Content.objects.filter(id=content_id, batch__isnull=True).delete()
+
+
+def sweep(*, now: datetime, older_than: timedelta) -> int:
+    """Remove uploads that broke off long ago, and finished ones that never became a batch."""
+    lost = Content.objects.filter(batch__isnull=True, started_at__lt=now - older_than)
+    identities = list(lost.values_list("id", flat=True)[:500])
+    for identity in identities:
+        discard(identity)
+    return len(identities)
+
+
+def read(content_id: UUID) -> Iterator[bytes]:
+    """The pieces of a content, in order; one query each, so that memory stays flat."""
+    unpacker = zstandard.ZstdDecompressor()
+    index = 0
+    while True:
+        row = ContentChunk.objects.filter(content_id=content_id, index=index).values_list("data", flat=True).first()
+        if row is None:
+            return
+        yield unpacker.decompress(bytes(row), max_output_size=PIECE_BYTES)
+        index += 1
+
+
+@contextmanager
+def laid_out(content: Content) -> Iterator[bytes | mmap.mmap]:
+    """The whole content as one readable buffer: in memory when small, else a mapped file that has no name.
+
+    Raises ContentDamaged when the digest is not the one taken at the door.
+    """
+    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES, dir=spool_dir()) as spool:
+        digest = hashlib.sha256()
+        for piece in read(content.id):
+            digest.update(piece)
+            spool.write(piece)
+        if digest.hexdigest() != content.sha256:
+            raise ContentDamaged("CONTENT_DAMAGED")
+        if content.size <= _IN_MEMORY_BYTES:
+            spool.seek(0)
+            yield spool.read()
+            return
+        spool.rollover()
+        yield from _mapped(spool)  # type: ignore[arg-type]
+
+
+def _mapped(spool: BinaryIO) -> Iterator[bytes | mmap.mmap]:
+    spool.flush()
+    with mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ) as view:
+        yield view
