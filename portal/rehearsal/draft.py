@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from portal.rehearsal.identity import Identity
-from portal.rehearsal.pupils import Pupil
 from portal.rehearsal.province import School
+from portal.rehearsal.pupils import Pupil
 from portal.rehearsal.signer import escape
 from portal.rehearsal.spelling import Spelling
 

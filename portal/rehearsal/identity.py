@@ -46,9 +46,7 @@ class Identity:
 
     @cached_property
     def chain_base64(self) -> tuple[str, ...]:
-        return tuple(
-            base64.b64encode(one.public_bytes(serialization.Encoding.DER)).decode() for one in self.chain
-        )
+        return tuple(base64.b64encode(one.public_bytes(serialization.Encoding.DER)).decode() for one in self.chain)
 
     @cached_property
     def subject(self) -> str:

@@ -1,7 +1,7 @@
 """The rehearsal's certification authorities: a root, two issuers, a foreign one, and certificates for everybody.
 
-Given the key pool and the seed, every RSA-issued certificate comes out the same each time, so certificates of people are
-not stored: they are issued again when first needed. `pki_files` writes what other programs read.
+Given the key pool and the seed, every RSA-issued certificate comes out the same each time, so certificates of
+people are not stored: they are issued again when first needed. `pki_files` writes what other programs read.
 """
 
 import hashlib
@@ -102,13 +102,13 @@ class Pki:
         cccd = person.cccd if flaw is not Flaw.OTHER_PERSON else names.cccd(female=True, year=1970, serial=999_999)
         # Authorities write the number in serialNumber; some in UID.
         subject = _subject(person.name, (f"CCCD:{cccd}", number % 5 == 3), organisation=school.name)
-        return self._issue(authority, self.keys[key], subject, f"person/{person.cccd}", flaw, school.index)
+        return self._issue(authority, self.keys[key], subject, f"person/{person.cccd}", flaw=flaw, index=school.index)
 
     def _organisation(self, school: School, flaw: Flaw | None) -> Identity:
         authority = self.special_issuer if school.is_public else self.public_issuer
         subject = _subject(school.name, (f"MST:{school.tax_code}", school.index % 5 == 3), organisation=None)
         key = self.keys[f"organisation-{school.index % 2}"]
-        return self._issue(authority, key, subject, f"school/{school.code}", flaw, school.index)
+        return self._issue(authority, key, subject, f"school/{school.code}", flaw=flaw, index=school.index)
 
     def _issue(
         self,
@@ -116,6 +116,7 @@ class Pki:
         key: PrivateKey,
         subject: x509.Name,
         label: str,
+        *,
         flaw: Flaw | None = None,
         index: int = 0,
     ) -> Identity:
@@ -124,7 +125,7 @@ class Pki:
         if flaw is Flaw.WEAK_KEY:
             key = self.keys["weak"]
         if flaw in (Flaw.REVOKED, Flaw.REVOKED_LATER):
-            serial = self.revoked_serial(authority, index, flaw, label.split("/")[0])
+            serial = self.revoked_serial(authority, index, flaw, label.partition("/")[0])
         else:
             serial = self._serial(f"{authority.slug}/{label}/{flaw or ''}")
         usage = _AGREEMENT_ONLY if flaw is Flaw.WRONG_USAGE else _SIGNATURE

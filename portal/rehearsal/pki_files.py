@@ -1,6 +1,6 @@
 """Writes the rehearsal's PKI where other programs read it: trust anchors, CRLs, the department's key, the TLS files.
 
-Secrets are mode 0600. The layout is the one in this room's README; nothing but this file knows how the names are formed.
+Secrets are mode 0600. The layout is the one in this room's README; only this file knows how names are formed.
 """
 
 import ipaddress
@@ -19,7 +19,7 @@ from portal.rehearsal.keys import load_pool, private_pem, write_private
 from portal.rehearsal.pki import Authority, Flaw, Pki
 
 # Guards a rehearsal's key only; it stands in the file beside it.
-DEPARTMENT_PASSPHRASE = "dien-tap-hoc-ba-so"
+DEPARTMENT_PASSPHRASE = "dien-tap-hoc-ba-so"  # noqa: S105
 CRL_LIFE = timedelta(days=400)
 
 
@@ -68,7 +68,7 @@ def _write_department(pki: Pki, directory: Path) -> None:
     (directory / "department.pem").write_bytes(department.pem)
     write_private(directory / "department.key", private_pem(department.key))
     bundle = pkcs12.serialize_key_and_certificates(
-        "So GDDT".encode(),
+        b"So GDDT",
         department.key,
         department.certificate,
         list(department.chain),

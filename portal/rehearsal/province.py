@@ -1,6 +1,6 @@
 """The synthetic province as values: communes, schools and the people who sign, all derived from a seed.
 
-Nothing is generated twice: a school's people are made when first asked for. It never touches the database (`install` does).
+Nothing is generated twice: a school's people are made when first asked for. `install` writes it to the database.
 """
 
 from collections.abc import Iterator

@@ -6,7 +6,7 @@ The same province, school and number give the same bytes as long as the key pool
 import hashlib
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from random import Random
 
 from portal.rehearsal import primary, secondary
@@ -65,9 +65,7 @@ def seal_up(draft: Draft, text: str, *, fault: str | None = None) -> MadeRecord:
     )
 
 
-def make_draft(
-    province: Province, pki: Pki, school: School, number: int, *, spelling: Spelling | None = None
-) -> Draft:
+def make_draft(province: Province, pki: Pki, school: School, number: int, *, spelling: Spelling | None = None) -> Draft:
     """Fields and signers of a valid record, still open to a planted breach."""
     pupil = make_pupil(province, school, number)
     rng = Random(pupil.rng_seed + "/record")
@@ -92,7 +90,7 @@ def make_draft(
         draft.rows, draft.qualities, draft.summary = primary.results(rng, pupil.grade, words=school.index % 5 == 2)
     else:
         draft.rows, draft.summary = secondary.results(rng, pupil.grade, school)
-    draft.slots = _slots(province, pki, school, draft, homeroom, rng)
+    draft.slots = _slots(province, pki, draft, homeroom, rng=rng)
     return draft
 
 
@@ -164,31 +162,25 @@ def _history(province: Province, school: School, pupil: Pupil) -> list[Fields]:
     ]
 
 
-def _slots(
-    province: Province, pki: Pki, school: School, draft: Draft, homeroom: Person, rng: Random
-) -> list[Slot]:
+def _slots(province: Province, pki: Pki, draft: Draft, homeroom: Person, *, rng: Random) -> list[Slot]:
     """Everybody in the order of signing: subject teachers, homeroom teacher, head, school."""
+    school = draft.school
     day = province.calendar.moment(month=5, day=19)
     minutes = timedelta(minutes=rng.randrange(480), seconds=rng.randrange(60))
     slots: list[Slot] = []
     for index, row in enumerate(row for row in draft.rows if row.id):
         teacher = school.subject_teacher(index)
         at = day + timedelta(days=index % 3) + minutes
-        slots.append(_by_person(pki, school, teacher, "GVBM", at, str(row.id), row.pair_id))
+        slots.append(Slot("GVBM", pki.person(teacher, school), teacher.cccd, at, str(row.id), row.pair_id))
     whole = "data" if school.level == PRIMARY else "thongtinhocba"
     # In v1.0 the homeroom teacher's signature is optional; a few schools do without.
     if school.level != PRIMARY or school.index % 10 != 6:
-        slots.append(_by_person(pki, school, homeroom, "GVCN", day + timedelta(days=4) + minutes, whole))
-    slots.append(_by_person(pki, school, school.head, "CBQL", day + timedelta(days=7) + minutes, "data"))
-    issued_at: datetime = day + timedelta(days=9) + minutes
-    slots.append(Slot("KY_PHAT_HANH", pki.organisation(school), None, issued_at, "data"))
+        at = day + timedelta(days=4) + minutes
+        slots.append(Slot("GVCN", pki.person(homeroom, school), homeroom.cccd, at, whole))
+    at = day + timedelta(days=7) + minutes
+    slots.append(Slot("CBQL", pki.person(school.head, school), school.head.cccd, at, "data"))
+    slots.append(Slot("KY_PHAT_HANH", pki.organisation(school), None, day + timedelta(days=9) + minutes, "data"))
     return slots
-
-
-def _by_person(
-    pki: Pki, school: School, person: Person, role: str, at: datetime, target: str, pair_id: str | None = None
-) -> Slot:
-    return Slot(role, pki.person(person, school), person.cccd, at, target, pair_id)
 
 
 def render(draft: Draft) -> str:

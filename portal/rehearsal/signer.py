@@ -1,14 +1,14 @@
 """A fast XML signer of the outside world: writes the canonical text itself, hashes it, signs it, spells it.
 
-Every text that is signed is composed in canonical form (Canonical XML 1.0 § 1.1), so nothing is parsed or canonicalised at
-run time; tests hold each spelling against lxml's C14N and the `xmlsec1` program. It must never import `signing`.
+Every text that is signed is composed in canonical form (Canonical XML 1.0 § 1.1), so nothing is parsed or canonicalised
+at run time; tests hold each spelling against lxml's C14N and the `xmlsec1` program. It must never import `signing`.
 """
 
 import base64
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -65,9 +65,7 @@ def declare(text: str, namespaces: Sequence[tuple[str, str]]) -> str:
     head = _FIRST_NAME.match(text)
     if head is None:
         raise ValueError("không phải một phần tử XML")
-    written = "".join(
-        f' xmlns:{prefix}="{uri}"' if prefix else f' xmlns="{uri}"' for prefix, uri in sorted(namespaces)
-    )
+    written = "".join(f' xmlns:{prefix}="{uri}"' if prefix else f' xmlns="{uri}"' for prefix, uri in sorted(namespaces))
     return text[: head.end()] + written + text[head.end() :]
 
 
@@ -86,11 +84,8 @@ def sign(
     time_id = f"{signature_id}-time"
     time_object = _time_object(tags, spelling, signature_id, time_id, at)
     time_text = _covered_time(tags, spelling, time_object)
-    references = [
-        _reference(tags, spelling, algorithm, target.id, _in_scope(spelling, target.text), target.enveloped)
-        for target in targets
-    ]
-    references.append(_reference(tags, spelling, algorithm, time_id, time_text, False))
+    in_scope = [replace(target, text=_in_scope(spelling, target.text)) for target in targets]
+    references = [_reference(tags, spelling, algorithm, target) for target in (*in_scope, Target(time_id, time_text))]
     gap = "\n" if spelling.indent else ""
     inner = gap.join(
         [
@@ -125,19 +120,19 @@ def _scope_of_signature(tags: _Tags, spelling: Spelling, method: str | None) -> 
     return [tags.declaration] if method == EXCLUSIVE else [tags.declaration, *spelling.scope]
 
 
-def _reference(tags: _Tags, spelling: Spelling, algorithm: str, id_: str, text: str, enveloped: bool) -> str:
-    transforms = [ENVELOPED] if enveloped else []
+def _reference(tags: _Tags, spelling: Spelling, algorithm: str, target: Target) -> str:
+    transforms = [ENVELOPED] if target.enveloped else []
     if spelling.transform is not None:
         transforms.append(spelling.transform)
     listed = "".join(tags.around("Transform", "", f' Algorithm="{one}"') for one in transforms)
-    value = base64.b64encode(hashlib.new(algorithm, text.encode()).digest()).decode()
+    value = base64.b64encode(hashlib.new(algorithm, target.text.encode()).digest()).decode()
     gap = "\n" if spelling.indent else ""
     inner = [
         *([tags.around("Transforms", listed)] if listed else []),
         tags.around("DigestMethod", "", f' Algorithm="{DIGESTS[algorithm]}"'),
         tags.around("DigestValue", value),
     ]
-    return tags.around("Reference", gap + gap.join(inner) + gap, f' URI="#{id_}"')
+    return tags.around("Reference", gap + gap.join(inner) + gap, f' URI="#{target.id}"')
 
 
 def _signature_method(identity: Identity, algorithm: str) -> str:

@@ -1,6 +1,6 @@
 """How the common toolkits spell an XML signature: prefixes, canonicalisation, white space, forms of `SigningTime`.
 
-Values only; `signer` writes them. Each one was modelled on what the toolkit really emits, none of it is our own sealing.
+Values only; `signer` writes them. Each was modelled on what the toolkit really emits, none on our own sealing.
 """
 
 from dataclasses import dataclass
@@ -44,8 +44,9 @@ JAVA = Spelling(
 JAVA_INCLUSIVE = Spelling("java-inclusive", line_end="\n", time_target="SignatureProperties", short_empty=False)
 DSS = Spelling("dss", prefix="ds", c14n=EXCLUSIVE, transform=EXCLUSIVE, digest="sha512", with_issuer=True)
 XMLSEC = Spelling(
-    "xmlsec", prefix="ds", c14n=INCLUSIVE_11, transform=INCLUSIVE_11, indent=True, line_end="\n", time_target="SignatureProperty"
-)
+    "xmlsec", prefix="ds", c14n=INCLUSIVE_11, transform=INCLUSIVE_11, indent=True, line_end="\n",
+    time_target="SignatureProperty",
+)  # fmt: skip
 VENDOR_TIME = Spelling(
     "vendor-time", transform=EXCLUSIVE, digest="sha384", time_namespace="http://example.org/#signatureProperties",
     id_name="id", with_issuer=True,
