@@ -57,7 +57,7 @@ class SealProfile:
     reference: Literal["id", "whole"] = "id"
 
 
-def seal(document: bytes, *, key: SealingKey, profile: SealProfile = SealProfile(), at: datetime) -> bytes:  # noqa: B008
+def seal(document: bytes, *, key: SealingKey, profile: SealProfile = SealProfile(), at: datetime) -> bytes:
     """The document with the key's signature as its root's last child.
 
     (1) parse under limits, (2) digest the root as it stands, (3) put the signature in place and digest its signing

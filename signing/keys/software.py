@@ -37,16 +37,21 @@ class SoftwareKey:
 def open_pkcs12(path: Path, passphrase: bytes) -> SoftwareKey:
     """The key of a PKCS#12 file.
 
-    Raises `KeyUnavailable` with a stable code when the file is missing, the pass-phrase wrong, or the key of another kind.
+    Raises `KeyUnavailable` with a stable code when the file is missing, the pass-phrase wrong, or the key of
+    another kind.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise KeyUnavailable("KEY_FILE_UNREADABLE", f"Không đọc được tệp khoá {path.name}: {error.strerror}.") from error
+        raise KeyUnavailable(
+            "KEY_FILE_UNREADABLE", f"Không đọc được tệp khoá {path.name}: {error.strerror}."
+        ) from error
     try:
         key, certificate, chain = pkcs12.load_key_and_certificates(content, passphrase)
     except ValueError as error:
-        raise KeyUnavailable("KEY_PASSPHRASE", f"Không mở được tệp khoá {path.name}: sai mật khẩu hoặc tệp hỏng.") from error
+        raise KeyUnavailable(
+            "KEY_PASSPHRASE", f"Không mở được tệp khoá {path.name}: sai mật khẩu hoặc tệp hỏng."
+        ) from error
     if certificate is None or not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
         raise KeyUnavailable("KEY_KIND", f"Tệp khoá {path.name} không chứa khoá RSA hoặc ECDSA kèm chứng thư.")
     return SoftwareKey(
