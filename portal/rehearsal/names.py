@@ -25,7 +25,8 @@ BOYS = (
 )  # fmt: skip
 GIRLS = (
     "An", "Anh", "Chi", "Châu", "Diệp", "Dung", "Giang", "Hà", "Hân", "Hạnh", "Hiền", "Hoa", "Hương", "Khuê", "Lan",
-    "Linh", "Mai", "My", "Nga", "Ngân", "Nhi", "Nhung", "Oanh", "Phương", "Quyên", "Thảo", "Trang", "Trâm", "Uyên", "Yến",
+    "Linh", "Mai", "My", "Nga", "Ngân", "Nhi", "Nhung", "Oanh", "Phương", "Quyên", "Thảo", "Trang", "Trâm", "Uyên",
+    "Yến",
 )  # fmt: skip
 
 FLOWERS = (

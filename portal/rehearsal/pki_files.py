@@ -34,7 +34,7 @@ def write_pki(pki: Pki, directory: Path, *, schools: int, now: datetime) -> None
     (trust / "crl").mkdir(parents=True, exist_ok=True)
     for authority in (pki.root, *pki.issuers):
         (trust / f"{authority.slug}.pem").write_bytes(authority.identity.pem)
-        (trust / "crl" / f"{authority.slug}.crl").write_bytes(_crl(pki, authority, schools, now))
+        (trust / "crl" / f"{authority.slug}.crl").write_bytes(revocation_list(pki, authority, schools, now))
     (directory / "school-cas.pem").write_bytes(
         b"".join(authority.identity.pem for authority in (pki.root, *pki.issuers))
     )
@@ -43,7 +43,8 @@ def write_pki(pki: Pki, directory: Path, *, schools: int, now: datetime) -> None
     _write_tls(pki.keys, directory, now)
 
 
-def _crl(pki: Pki, authority: Authority, schools: int, now: datetime) -> bytes:
+def revocation_list(pki: Pki, authority: Authority, schools: int, now: datetime) -> bytes:
+    """The CRL of an authority, DER: it lists the certificates that `Flaw` calls revoked."""
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(authority.identity.certificate.subject)
