@@ -64,6 +64,12 @@ def token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, bytes]
     patch.undo()
 
 
+@pytest.fixture(autouse=True)
+def logged_out(token: dict[str, bytes]) -> None:
+    """A login belongs to the process, not to the key: each test starts without the one before."""
+    pkcs11.lib(MODULE).reinitialize()
+
+
 def key_of(token: dict[str, bytes], label: str, pin: str = PIN, token_label: str = "so-gddt") -> "HsmKey":
     return HsmKey(HsmPlace(MODULE, token_label, label), token[label if label in token else "rsa"], lambda: pin)
 
