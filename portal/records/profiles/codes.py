@@ -1,0 +1,61 @@
+"""Code lists of a profile: codes, their names, and the words that files in the field carry instead.
+
+Files are compared by meaning: `meaning` gives the code for a code or one of its words, None for anything else.
+"""
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+def fold(word: str) -> str:
+    """Case, outer and doubled spaces do not matter in words; diacritics do."""
+    return " ".join(unicodedata.normalize("NFC", word).casefold().split())
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    code: str
+    title: str
+    words: tuple[str, ...]
+    facts: Mapping[str, Any]  # whatever else the list says of a code: grades, levels, tested …
+
+    def members(self, fact: str) -> frozenset[str]:
+        return frozenset(self.facts.get(fact, ()))
+
+
+class CodeList:
+    """One list, closed: what is not in it has no meaning."""
+
+    def __init__(self, key: str, title: str, codes: Mapping[str, Code]) -> None:
+        self.key = key
+        self.title = title
+        self.codes = codes
+        self._exact: dict[str, str] = {code: code for code in codes}
+        self._words: dict[str, str] = {}
+        for code in codes.values():
+            for word in (code.title, *code.words):
+                self._exact.setdefault(word, code.code)
+                self._words.setdefault(fold(word), code.code)
+
+    def __contains__(self, text: object) -> bool:
+        return isinstance(text, str) and self.meaning(text) is not None
+
+    def meaning(self, text: str | None) -> str | None:
+        if text is None:
+            return None
+        found = self._exact.get(text)
+        return found if found is not None else self._words.get(fold(text))
+
+    def title_of(self, text: str) -> str:
+        """The word to show for a code or a word; the text itself when it means nothing."""
+        code = self.meaning(text)
+        return self.codes[code].title if code is not None else text
+
+    @property
+    def spellings(self) -> frozenset[str]:
+        return frozenset(self._exact)
+
+    def with_fact(self, fact: str) -> frozenset[str]:
+        return frozenset(code for code, entry in self.codes.items() if entry.facts.get(fact))

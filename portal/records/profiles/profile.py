@@ -1,0 +1,247 @@
+"""One generation of the file: examine a record against it, and read a record's data by it.
+
+`examine` tells everything at once, errors and warnings. Whatever crashes on the way is a finding that refuses the
+record: a check that did not run never counts as passed.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from portal.records.profiles.codes import CodeList
+from portal.records.profiles.fields import FieldSpec, Leaf
+from portal.records.profiles.findings import VALUE_SHOWN, Finding, RuleContext, Severity
+from portal.records.profiles.layout import Condition, GroupSpec, Node
+from portal.records.profiles.reading import Breach, Reading, Row, read
+from portal.records.profiles.rules import Case, Hit, Ref, Rule
+
+if TYPE_CHECKING:
+    from signing.policy import SignaturePolicy
+    from signing.xml import Element
+
+logger = logging.getLogger(__name__)
+
+# A hostile file can break a rule in every tag; past this many findings nobody reads on.
+MOST_FINDINGS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class CheckText:
+    """Sentence and severity of a check of single fields (texts.toml)."""
+
+    code: str
+    title: str
+    severity: Severity
+    message: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Serves:
+    levels: frozenset[str]
+    versions: frozenset[str]
+    circulars: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A loaded profile folder. Immutable; safe to share between threads."""
+
+    name: str
+    title: str
+    serves: Serves
+    root_tag: str
+    data_path: str
+    signatures_path: str
+    identity: Mapping[str, str]
+    groups: Mapping[str, GroupSpec]
+    fields: tuple[FieldSpec, ...]
+    codes: Mapping[str, CodeList]
+    conditions: Mapping[str, Condition]
+    rules: tuple[Rule, ...]
+    texts: Mapping[str, CheckText]
+    policy_data: Mapping[str, Any]
+    leaves: Mapping[Ref, Leaf] = field(repr=False)
+    tree: Node = field(repr=False)
+
+    @cached_property
+    def policy(self) -> "SignaturePolicy":
+        from signing.policy import policy_from_mapping
+
+        return policy_from_mapping(self.policy_data)
+
+    @property
+    def paths(self) -> Mapping[str, str]:
+        """Where the groups stand, by key."""
+        return {key: group.path for key, group in self.groups.items()}
+
+    @cached_property
+    def titles(self) -> Mapping[Ref, str]:
+        return {ref: leaf.spec.title for ref, leaf in self.leaves.items()}
+
+    @cached_property
+    def _required(self) -> dict[str, list[tuple[str | None, frozenset[str]]]]:
+        """By group: the tags required always (None) and under each condition."""
+        wanted: dict[str, dict[str | None, set[str]]] = {key: {} for key in self.groups}
+        for spec in self.fields:
+            if spec.required:
+                wanted[spec.group].setdefault(spec.when, set()).add(spec.tag)
+        return {key: [(when, frozenset(tags)) for when, tags in sets.items()] for key, sets in wanted.items()}
+
+    def resign_for(self, path: str) -> tuple[str, ...]:
+        """Roles whose signature covers the element at `path` (from the root's children)."""
+        return covering_roles(self.policy_data, path)
+
+    def examine(self, root: "Element", context: RuleContext) -> list[Finding]:
+        """Every finding on one record (its root element), errors first."""
+        try:
+            reading = read(self.tree, root)
+            held = self._conditions(reading)
+            findings = list(self._field_findings(reading, held))
+        except Exception:
+            logger.exception("walk over a record crashed", extra={"profile": self.name})
+            return [self._crashed("FIELDS", self.root_tag)]
+        for rule in self.rules:
+            if len(findings) >= MOST_FINDINGS:
+                break
+            if rule.when is None or held[rule.when]:
+                findings.extend(self._run(rule, Case(reading, context, self.titles)))
+        if len(findings) > 1:
+            findings.sort(key=lambda finding: finding.severity is not Severity.ERROR)
+        return findings[:MOST_FINDINGS]
+
+    def read(self, signed: "Element") -> Reading:
+        """The values of the signed data element alone; raises ValueError when it is not the element of this profile."""
+        tag = self.data_path.rpartition("/")[2]
+        if signed.tag != tag:
+            raise ValueError(f"expected {tag}")
+        node = self.tree
+        for part in self.data_path.split("/"):
+            node = node.nodes[part]
+        return read(node, signed)
+
+    def holds(self, condition: str | None, general: Mapping[str, str]) -> bool:
+        return condition is None or self.conditions[condition].holds(general)
+
+    def _conditions(self, reading: Reading) -> dict[str, bool]:
+        general = reading.values("general")
+        return {key: condition.holds(general) for key, condition in self.conditions.items()}
+
+    def _field_findings(self, reading: Reading, held: Mapping[str, bool]) -> Iterator[Finding]:
+        for breach in reading.breaches[:MOST_FINDINGS]:
+            yield self._worded(breach)
+        for key, group in self.groups.items():
+            rows = reading.rows.get(key)
+            if not rows:
+                if group.required and (group.when is None or held[group.when]):
+                    limit = f" khi {self.conditions[group.when].title}" if group.when else ""
+                    yield self._worded(Breach("F-GROUP-MISSING", group.path, "", limit=limit, title=group.title))
+                continue
+            for when, tags in self._required[key]:
+                if when is not None and not held[when]:
+                    continue
+                for row in rows:
+                    if not tags <= row.values.keys():
+                        yield from self._missing(group, row, tags, when)
+
+    def _missing(self, group: GroupSpec, row: Row, tags: frozenset[str], when: str | None) -> Iterator[Finding]:
+        limit = f" (khi {self.conditions[when].title})" if when else ""
+        for spec in self.fields:
+            if spec.group == group.key and spec.tag in tags and spec.tag not in row.values:
+                path = f"{group.path}/{spec.tag}"
+                yield self._worded(Breach("F-REQUIRED", path, spec.tag, "", limit, row, row.element.sourceline))
+
+    def _worded(self, breach: Breach) -> Finding:
+        text = self.texts[breach.code]
+        leaf = self.leaves.get(Ref(breach.row.group, breach.key)) if breach.row is not None else None
+        title = breach.title or (leaf.spec.title if leaf is not None else breach.key)
+        value = breach.value[:VALUE_SHOWN]
+        words = {
+            "title": title,
+            "tag": breach.path.rpartition("/")[2],
+            "value": value,
+            "limit": breach.limit,
+            "place": self.place(breach.row),
+        }
+        return Finding(
+            code=text.code,
+            severity=text.severity,
+            field=breach.path,
+            field_title=title,
+            value=value,
+            rule=f"{text.code}: {text.title}",
+            message=text.message.format_map(words),
+            advice=text.advice.format_map(words),
+            resign=leaf.resign if leaf is not None else self.resign_for(breach.path),
+            position=self._position(breach.row),
+            line=breach.line,
+        )
+
+    def place(self, row: Row | None) -> str:
+        """" ở dòng 3 (Toán), phần Bảng điểm": empty outside tables."""
+        if row is None or not self.groups[row.group].repeated:
+            return ""
+        group = self.groups[row.group]
+        label = row.values.get(group.label, "")[:VALUE_SHOWN] if group.label else ""
+        return f" ở dòng {row.position}{f' ({label})' if label else ''}, phần {group.title}"
+
+    def _position(self, row: Row | None) -> int | None:
+        return row.position if row is not None and self.groups[row.group].repeated else None
+
+    def _run(self, rule: Rule, case: Case) -> list[Finding]:
+        try:
+            return [self._told(rule, hit) for hit in rule.check(case)]
+        except Exception:
+            logger.exception("a rule crashed", extra={"profile": self.name, "rule": rule.id})
+            return [self._crashed(rule.id, rule.title)]
+
+    def _told(self, rule: Rule, hit: Hit) -> Finding:
+        leaf = self.leaves[hit.ref]
+        value = hit.value[:VALUE_SHOWN]
+        facts = {key: fact[:VALUE_SHOWN] for key, fact in hit.facts.items()}
+        words = {**facts, "title": leaf.spec.title, "tag": leaf.spec.tag, "value": value, "place": self.place(hit.row)}
+        return Finding(
+            code=rule.code,
+            severity=rule.severity,
+            field=leaf.path,
+            field_title=leaf.spec.title,
+            value=value,
+            rule=f"{rule.id}: {rule.source}",
+            message=rule.message.format_map(words),
+            advice=rule.advice.format_map(words),
+            resign=leaf.resign if rule.resign is None else rule.resign,
+            position=self._position(hit.row),
+            line=self._line(hit),
+        )
+
+    def _line(self, hit: Hit) -> int | None:
+        if hit.row is None:
+            return None
+        found = hit.row.element.find(hit.ref.tag)
+        return found.sourceline if found is not None else hit.row.element.sourceline
+
+    def _crashed(self, rule: str, title: str) -> Finding:
+        text = self.texts["RULE_CRASHED"]
+        words = {"title": title, "tag": rule, "value": "", "limit": "", "place": ""}
+        return Finding(
+            code=text.code,
+            severity=Severity.ERROR,
+            field="",
+            field_title=title,
+            value="",
+            rule=rule,
+            message=text.message.format_map(words),
+            advice=text.advice.format_map(words),
+        )
+
+
+def covering_roles(policy: Mapping[str, Any], path: str) -> tuple[str, ...]:
+    """Roles of the slots whose covered element is the one at `path`, or stands above it."""
+    roles = []
+    for slot in policy.get("slots", ()):
+        covers = slot["covers"]
+        if covers == "." or path == covers or path.startswith(f"{covers}/"):
+            roles.append(str(slot["role"]))
+    return tuple(roles)
