@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Error, register
+from django.core.checks import Warning as Caution
 
 from gateway import conf, failpoints
 
@@ -19,7 +20,7 @@ def endpoint_description(**_: Any) -> Sequence[CheckMessage]:
         description = conf.endpoint()
     except conf.EndpointUnreadable as problem:
         if problem.code == "ENDPOINT_FILE_MISSING":
-            return [Warning(problem.message, hint=_HINT_MISSING, id="gateway.W001")]
+            return [Caution(problem.message, hint=_HINT_MISSING, id="gateway.W001")]
         return [Error(problem.message, hint="Sửa tệp mô tả điểm kết nối rồi khởi động lại.", id="gateway.E001")]
     return [*_missing_files(description), *_weak_line(description)]
 
@@ -41,7 +42,7 @@ def _missing_files(description: conf.EndpointDescription) -> list[CheckMessage]:
         "login.password_file": login.password_file,
     }
     return [
-        Warning(
+        Caution(
             f"Tệp {path} ({key}) không có.",
             hint="Điểm kết nối sẽ tạm dừng cho tới khi có tệp. Đặt tệp vào đúng chỗ hoặc sửa tệp mô tả.",
             id="gateway.W002",
@@ -63,7 +64,7 @@ def _weak_line(description: conf.EndpointDescription) -> list[CheckMessage]:
         )
     if getattr(settings, "MODE", "") == "production" and description.name == "simulator":
         found.append(
-            Warning(
+            Caution(
                 "Cổng đang gửi tới kho mô phỏng, không phải kho của Bộ.",
                 hint="Viết tệp mô tả theo gateway/endpoints/production.example.toml.",
                 id="gateway.W004",

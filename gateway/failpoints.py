@@ -1,12 +1,13 @@
 """Named places at which a rehearsal may break us: inert unless HOCBA_FAILPOINT (or GATEWAY_FAILPOINT) arms one.
 
 Form: `name:action[:argument][:times]`, several separated by commas; `times` counts in this process, or, with
-HOCBA_FAILPOINT_DIR set, over all processes that share the folder. Actions: `kill` (SIGKILL to this process), `sleep` (argument =
-seconds), `raise`, `stop` (SIGSTOP to this process). Used by the campaign only; production refuses to start with it armed.
+HOCBA_FAILPOINT_DIR set, over all processes that share the folder. Actions: `kill` (SIGKILL to this process),
+`sleep` (argument = seconds), `raise`, `stop` (SIGSTOP to this process). Used by the campaign only; a production
+process with one armed is refused by a system check.
 
-Names: P1 body streaming, P2 stored and hashed, P3 batch committed, P4 receipt answered, P5 batch leased, P6 record verified,
-P7 verdicts committed, P8 outbox row written, P9 claim committed, P10 sealed, P11 document loaded, P12 before the call,
-P13 body sent, P14 answer read, P15 answer understood, P16 settled, P17 verdicts fetched, P18 verdicts committed.
+Names: P1 body streaming, P2 stored and hashed, P3 batch committed, P4 receipt answered, P5 batch leased, P6 record
+verified, P7 verdicts committed, P8 outbox row written, P9 claim committed, P10 sealed, P11 document loaded, P12 before
+the call, P13 body sent, P14 answer read, P15 answer understood, P16 settled, P17 verdicts fetched, P18 committed.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ NAMES: Final = tuple(f"P{number}" for number in range(1, 21))
 _VARIABLES: Final = ("HOCBA_FAILPOINT", "GATEWAY_FAILPOINT")
 
 
-class FailpointReached(RuntimeError):  # noqa: N818
+class FailpointReached(RuntimeError):
     """Raised by the action `raise`."""
 
 

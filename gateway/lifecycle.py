@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 
-class IllegalMove(Exception):  # noqa: N818
+class IllegalMove(Exception):
     """A move that the table does not hold: a mistake in our code, never a condition of the outside world."""
 
     code = "ILLEGAL_MOVE"

@@ -213,9 +213,7 @@ class Attempt(models.Model):
     purpose = models.CharField("mục đích", max_length=7, choices=AttemptPurpose.choices)
     worker = models.CharField("tiến trình", max_length=80, blank=True)
     started_at = models.DateTimeField("bắt đầu lúc")
-    outcome = models.CharField(
-        "kết cục", max_length=15, choices=AttemptOutcome.choices, default=AttemptOutcome.OPEN
-    )
+    outcome = models.CharField("kết cục", max_length=15, choices=AttemptOutcome.choices, default=AttemptOutcome.OPEN)
     code = models.CharField("mã", max_length=60, blank=True)
     detail = models.TextField("diễn giải", blank=True)
     http_status = models.PositiveSmallIntegerField("mã HTTP", null=True)

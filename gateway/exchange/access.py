@@ -40,11 +40,22 @@ class TokenAnswer:
     token: str
     expires_in: int = 0
 
-    def to_json(self, *, token_field: str = "token", life_field: str = "expires_in") -> dict[str, object]:
+    def to_json(
+        self,
+        *,
+        token_field: str = "token",  # noqa: S107 - a field's name
+        life_field: str = "expires_in",
+    ) -> dict[str, object]:
         return {token_field: self.token, life_field: self.expires_in}
 
     @classmethod
-    def from_json(cls, value: object, *, token_field: str = "token", life_field: str = "expires_in") -> Self:
+    def from_json(
+        cls,
+        value: object,
+        *,
+        token_field: str = "token",  # noqa: S107 - a field's name
+        life_field: str = "expires_in",
+    ) -> Self:
         source = as_object(value)
         life = source.get(life_field)
         return cls(

@@ -28,7 +28,7 @@ _WHITESPACE: Final = re.compile(rb"[ \t\r\n]+")
 _ESCAPES: Final[dict[str, bytes]] = {"backslash": b'\\"', "entity": b"&quot;"}
 
 
-def pack(xml: bytes, *, escape: EscapeRule = "none", level: int = 6) -> bytes:
+def pack(xml: bytes, *, escape: EscapeRule = "none", level: int = 2) -> bytes:
     """The binary form inside `content`: uncompressed length (4 bytes, little-endian) and one GZip member.
 
     The GZip header carries no time, so the same document always packs into the same bytes.

@@ -1,0 +1,239 @@
+"""The nine services of the central repository: values in, values out, trouble as the errors of `errors`.
+
+An answer counts only when it is JSON of the right form and bound to the message it answers; an HTML page with status
+200, a receipt for another message or an unreadable text is FateUnknown, never a success. The token is refreshed
+once when it is refused; a second refusal is the line's trouble.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+from gateway.conf import EndpointDescription, Service
+from gateway.exchange import envelope
+from gateway.exchange.access import CatalogueEntry, TokenAnswer, TokenRequest, catalogue_from_json
+from gateway.exchange.errors import MessageRefused
+from gateway.exchange.fields import dumps, loads
+from gateway.exchange.messages import (
+    Authentication,
+    CertificateAnswer,
+    CertificateQuery,
+    CertificateReceipt,
+    CertificateRequest,
+    QueryAnswer,
+    QueryRequest,
+    Receipt,
+    SubmitRequest,
+    Type,
+)
+from gateway.ministry.errors import CAUSES, FateUnknown, LinkRefused
+from gateway.ministry.link import Answer, Link
+from gateway.ministry.reading import Reader
+
+_NEVER: Final = datetime(1, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    text: str
+    expires_at: datetime
+
+    def usable(self, now: datetime, margin: timedelta) -> bool:
+        return bool(self.text) and now < self.expires_at - margin
+
+
+class TokenStore(Protocol):
+    """Where all workers find the token (the rows are above this room)."""
+
+    def read(self) -> Token | None: ...
+
+    def write(self, token: Token) -> None: ...
+
+
+class MemoryTokens:
+    """A store of one process, for the connection doctor and for tests."""
+
+    def __init__(self) -> None:
+        self._token: Token | None = None
+
+    def read(self) -> Token | None:
+        return self._token
+
+    def write(self, token: Token) -> None:
+        self._token = token
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What identifies one transaction towards the Ministry."""
+
+    message_id: UUID
+    unit_code: str
+    school_year: int
+
+
+class MinistryClient:
+    """One per process; threads may share it."""
+
+    def __init__(
+        self,
+        description: EndpointDescription,
+        *,
+        tokens: TokenStore | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.description = description
+        self.link = Link(description)
+        self._tokens = tokens or MemoryTokens()
+        self._clock = clock
+        self._reader = Reader(description)
+
+    # --- the six transactions -------------------------------------------------------------------------------------
+
+    def submit(self, message: Message, content: str) -> tuple[Receipt, Answer]:
+        """Type 1. The receipt is bound to the message; it says *received*, never *accepted*."""
+        return self._hand_over(message, Type.SUBMIT, self.description.services.submit, content)
+
+    def recall(self, message: Message, content: str) -> tuple[Receipt, Answer]:
+        """Type 5."""
+        return self._hand_over(message, Type.RECALL, self.description.services.recall, content)
+
+    def look_up(self, message: Message, *, recall: bool = False) -> tuple[QueryAnswer, Answer]:
+        """Types 2 and 6: also the question that an uncertain fate asks first. "Unknown to me" is an answer too: its
+        receipt carries one of the endpoint's `unknown` codes."""
+        service = self.description.services.query_recall if recall else self.description.services.query
+        kind = Type.QUERY_RECALL if recall else Type.QUERY
+        request = QueryRequest(str(message.message_id), message.unit_code, kind, service.function)
+        answer = self._authorised(service, lambda _: request.to_json(), self.description.connection.max_result_bytes)
+        return self._reader.query_answer(answer, str(message.message_id)), answer
+
+    def register_certificate(
+        self, message: Message, certificate: bytes, details: Mapping[str, Any]
+    ) -> tuple[CertificateReceipt, Answer]:
+        """Type 3. [W] `content` is the certificate as Base64 of its DER."""
+        service = self.description.services.register_certificate
+
+        def body(token: str) -> object:
+            return CertificateRequest(
+                authentication=self._authentication(message, Type.REGISTER_CERTIFICATE, service, token),
+                content=base64.b64encode(certificate).decode("ascii"),
+                serial_number=str(details.get("serial_number", "")),
+                valid_from=str(details.get("ngay_hieu_luc", "")),
+                signature_kind=str(details.get("ma_kieu_chu_ky", "")),
+                provider=str(details.get("nha_phat_hanh", "")),
+            ).to_json()
+
+        answer = self._authorised(service, body)
+        return self._reader.certificate_receipt(answer, str(message.message_id)), answer
+
+    def query_certificate(self, message: Message) -> tuple[CertificateAnswer, Answer]:
+        """Type 4."""
+        year = f"{message.school_year}-{message.school_year + 1}"
+        request = CertificateQuery(str(message.message_id), message.unit_code, year)
+        answer = self._authorised(self.description.services.query_certificate, lambda _: request.to_json())
+        return self._reader.certificate_answer(answer, str(message.message_id)), answer
+
+    # --- the two catalogues, the token and the harmless call --------------------------------------------------------
+
+    def catalogue(self, name: str) -> tuple[CatalogueEntry, ...]:
+        """`signature_kinds` or `certificate_providers`."""
+        answer = self._authorised(getattr(self.description.services, name), None)
+        self._reader.refuse_trouble(answer)
+        try:
+            return catalogue_from_json(loads(answer.body, max_bytes=self.description.connection.max_answer_bytes))
+        except MessageRefused as problem:
+            raise FateUnknown("ANSWER_UNREADABLE", problem.message, status=answer.status) from None
+
+    def probe(self) -> None:
+        """A harmless call that needs the whole line: address, TLS, certificate, login, token."""
+        self.catalogue(self.description.connection.probe_service)
+
+    def address_seen(self) -> str:
+        """Our source address as the other side sees it, where it offers to say so; else ""."""
+        path = self.description.connection.address_path
+        if not path:
+            return ""
+        answer = self.link.call("GET", path)
+        self._reader.refuse_trouble(answer)
+        try:
+            found = loads(answer.body)
+        except MessageRefused:
+            return ""
+        return str(found.get("address", "")) if isinstance(found, dict) else ""
+
+    def fresh_token(self) -> Token:
+        """Log in now and share the token."""
+        login, services = self.description.login, self.description.services
+        try:
+            password = envelope.hash_password(login.secret(), login.password_form)
+        except OSError:
+            raise LinkRefused("CLIENT_FILES", "Không đọc được tệp mật khẩu (login.password_file).") from None
+        request = TokenRequest(login.user_name, password, self.description.unit_code)
+        answer = self.link.call(services.token.method, services.token.path, body=dumps(request.to_json()))
+        self._reader.refuse_trouble(answer, default="LOGIN_REFUSED")
+        try:
+            found = TokenAnswer.from_json(
+                loads(answer.body), token_field=login.token_field, life_field=login.life_field
+            )
+        except MessageRefused as problem:
+            raise FateUnknown("TOKEN_UNREADABLE", problem.message, status=answer.status) from None
+        life = timedelta(seconds=found.expires_in or login.token_life_seconds)
+        token = Token(found.token, self._clock() + life)
+        self._tokens.write(token)
+        return token
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _hand_over(self, message: Message, kind: Type, service: Service, content: str) -> tuple[Receipt, Answer]:
+        def body(token: str) -> object:
+            return SubmitRequest(self._authentication(message, kind, service, token), content).to_json()
+
+        answer = self._authorised(service, body)
+        return self._reader.receipt(answer, str(message.message_id)), answer
+
+    def _authentication(self, message: Message, kind: Type, service: Service, token: str) -> Authentication:
+        login = self.description.login
+        return Authentication(
+            token=token,
+            user_name=login.user_name,
+            password=envelope.hash_password(login.secret(), login.password_form),
+            unit_code=message.unit_code,
+            school_year=message.school_year,
+            message_id=str(message.message_id),
+            type=kind,
+            function=service.function,
+        )
+
+    def _authorised(
+        self, service: Service, body: Callable[[str], object] | None, max_bytes: int | None = None
+    ) -> Answer:
+        """The call with our token; a token refused once is renewed, refused twice it pauses the endpoint."""
+        token = self._token()
+        answer = self._call(service, body, token.text, max_bytes)
+        if self._reader.cause(answer) != "TOKEN_REFUSED":
+            return answer
+        shared = self._tokens.read()
+        renewed = shared if shared and shared.text != token.text else self.fresh_token()
+        answer = self._call(service, body, renewed.text, max_bytes)
+        if self._reader.cause(answer) == "TOKEN_REFUSED":
+            self._tokens.write(replace(renewed, expires_at=_NEVER))
+            raise LinkRefused("TOKEN_REFUSED", CAUSES["TOKEN_REFUSED"], status=answer.status)
+        return answer
+
+    def _call(
+        self, service: Service, body: Callable[[str], object] | None, token: str, max_bytes: int | None
+    ) -> Answer:
+        login = self.description.login
+        headers = {login.token_header: f"{login.token_prefix}{token}"} if login.token_header else {}
+        sent = None if body is None or service.method == "GET" else dumps(body(token))
+        return self.link.call(service.method, service.path, body=sent, headers=headers, max_bytes=max_bytes)
+
+    def _token(self) -> Token:
+        margin = timedelta(seconds=self.description.login.token_margin_seconds)
+        held = self._tokens.read()
+        return held if held and held.usable(self._clock(), margin) else self.fresh_token()

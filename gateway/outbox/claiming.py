@@ -1,0 +1,195 @@
+"""Hands due work to exactly one worker: a claim is a lease and a number, written with its Attempt in one transaction.
+
+QUEUED is claimed into SENDING. UNCERTAIN and ACKNOWLEDGED keep their state while they are asked about: a worker that
+dies while asking changes nothing, and the schedule itself (moved to the end of the lease) brings them back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from gateway import failpoints
+from gateway.exchange import envelope
+from gateway.models import Attempt, Document
+from gateway.states import AttemptPurpose, SubmissionState
+
+Purpose = AttemptPurpose
+
+_FROM: Final = {
+    AttemptPurpose.SEND: SubmissionState.QUEUED,
+    AttemptPurpose.ASK: SubmissionState.UNCERTAIN,
+    AttemptPurpose.COLLECT: SubmissionState.ACKNOWLEDGED,
+}
+
+_CLAIM: Final = """
+UPDATE gateway_submission SET
+    state = %(target)s,
+    lease_until = %(lease)s,
+    next_attempt_at = CASE WHEN %(target)s = 'SENDING' THEN NULL ELSE %(lease)s::timestamptz END,
+    first_sent_at = CASE WHEN %(target)s = 'SENDING' THEN coalesce(first_sent_at, %(now)s) ELSE first_sent_at END,
+    attempts_made = attempts_made + 1
+ WHERE id = ANY(ARRAY(
+    SELECT id FROM gateway_submission
+     WHERE state = %(source)s AND next_attempt_at <= %(now)s AND endpoint_id = %(endpoint)s
+     ORDER BY next_attempt_at, enqueued_at
+     LIMIT %(limit)s
+       FOR UPDATE SKIP LOCKED))
+RETURNING id, attempts_made, kind, unit_code, school_year, digest, document_bytes, items_count, details,
+          failures, polls, unknown_answers, enqueued_at, acknowledged_at, first_sent_at
+"""
+
+_EXPIRE: Final = """
+UPDATE gateway_submission SET
+    state = 'UNCERTAIN', lease_until = NULL, next_attempt_at = %(now)s, failures = failures + 1,
+    reason_code = 'LEASE_EXPIRED', reason = 'Tiến trình gửi không báo lại; phải hỏi Bộ trước khi làm gì khác.'
+ WHERE id = ANY(ARRAY(
+    SELECT id FROM gateway_submission
+     WHERE state = 'SENDING' AND lease_until < %(now)s
+     LIMIT 500 FOR UPDATE SKIP LOCKED))
+RETURNING id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One attempt that this worker, and no other, may make now."""
+
+    submission_id: UUID
+    attempt_id: int
+    number: int
+    purpose: AttemptPurpose
+    kind: str
+    unit_code: str
+    school_year: int
+    digest: bytes
+    document_bytes: int
+    items_count: int
+    details: Mapping[str, Any]
+    failures: int
+    polls: int
+    unknown_answers: int
+    enqueued_at: datetime
+    acknowledged_at: datetime | None
+    first_sent_at: datetime | None
+    claimed_at: datetime
+
+
+def claim_due(
+    *,
+    purpose: AttemptPurpose,
+    endpoint_id: int,
+    now: datetime,
+    lease: timedelta,
+    worker: str,
+    limit: int = 1,
+    on_the_wire: int | None = None,
+) -> list[Claim]:
+    """Up to `limit` due submissions. `on_the_wire` bounds how many may be SENDING at once over all workers."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        if on_the_wire is not None:
+            # Inexact on purpose: two workers may count at once; the bound is politeness, not safety.
+            cursor.execute("SELECT count(*) FROM gateway_submission WHERE state = 'SENDING'")
+            limit = min(limit, on_the_wire - int(cursor.fetchone()[0]))
+        if limit <= 0:
+            return []
+        source = _FROM[purpose]
+        cursor.execute(
+            _CLAIM,
+            {
+                "source": source,
+                "target": SubmissionState.SENDING if purpose == AttemptPurpose.SEND else source,
+                "now": now,
+                "lease": now + lease,
+                "endpoint": endpoint_id,
+                "limit": limit,
+            },
+        )
+        rows = sorted(cursor.fetchall(), key=lambda row: row[12])
+        if not rows:
+            return []
+        _close_lost(cursor, [row[0] for row in rows], now)
+        attempts = _open_attempts([(row[0], row[1]) for row in rows], purpose, worker, now)
+        claims = [_claim(row, attempt, purpose, now) for row, attempt in zip(rows, attempts, strict=True)]
+    failpoints.reach("P9")
+    return claims
+
+
+def expire_leases(*, now: datetime) -> int:
+    """SENDING whose worker never came back becomes UNCERTAIN: the bytes may have arrived."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_EXPIRE, {"now": now})
+        lost = [row[0] for row in cursor.fetchall()]
+        if lost:
+            _close_lost(cursor, lost, now)
+    return len(lost)
+
+
+def load_content(submission_id: UUID) -> str:
+    """The frozen document as the value of `content`: the same text at every attempt."""
+    packed = Document.objects.values_list("packed", flat=True).get(submission_id=submission_id)
+    failpoints.reach("P11")
+    return envelope.content_of(bytes(packed))
+
+
+def database_now() -> datetime:
+    """The database's clock: leases and schedules of all workers agree even where their own clocks do not."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        moment: datetime = cursor.fetchone()[0]
+    return moment
+
+
+def _close_lost(cursor: Any, submissions: Sequence[UUID], now: datetime) -> None:
+    cursor.execute(
+        """
+        UPDATE gateway_attempt SET outcome = 'LEASE_EXPIRED', code = 'LEASE_EXPIRED', ended_at = %s
+         WHERE outcome = 'OPEN' AND submission_id = ANY(%s)
+        """,
+        [now, list(submissions)],
+    )
+
+
+def _open_attempts(
+    numbers: Sequence[tuple[UUID, int]], purpose: AttemptPurpose, worker: str, now: datetime
+) -> list[Attempt]:
+    return Attempt.objects.bulk_create(
+        Attempt(submission_id=submission, number=number, purpose=purpose, worker=worker, started_at=now)
+        for submission, number in numbers
+    )
+
+
+def _claim(row: tuple[Any, ...], attempt: Attempt, purpose: AttemptPurpose, now: datetime) -> Claim:
+    return Claim(
+        submission_id=row[0],
+        attempt_id=attempt.pk,
+        number=row[1],
+        purpose=purpose,
+        kind=row[2],
+        unit_code=row[3],
+        school_year=row[4],
+        digest=bytes(row[5]),
+        document_bytes=row[6],
+        items_count=row[7],
+        details=_as_mapping(row[8]),
+        failures=row[9],
+        polls=row[10],
+        unknown_answers=row[11],
+        enqueued_at=row[12],
+        acknowledged_at=row[13],
+        first_sent_at=row[14],
+        claimed_at=now,
+    )
+
+
+def _as_mapping(value: object) -> Mapping[str, Any]:
+    import json
+
+    # Django's cursor leaves jsonb as text.
+    found = json.loads(value) if isinstance(value, str) else value
+    return found if isinstance(found, dict) else {}
