@@ -5,7 +5,7 @@ never logged (it holds a child's data).
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Any
@@ -49,11 +49,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleContext:
-    """What the portal knows and the file must agree with. None means: deliberately not asked (a file read by an auditor)."""
+    """What the portal knows and the file must agree with. None: deliberately not asked (an auditor reads a file)."""
 
     today: date
     school_code: str | None
     department_code: str | None
     years: frozenset[str] | None  # accepted school years, "2024-2025"
     levels: frozenset[str] | None = None  # levels the school teaches, "02"
-    other_school_codes: frozenset[str] = field(default=frozenset())  # old and new codes of the same school live side by side
+    other_school_codes: frozenset[str] = frozenset()  # old and new codes of the same school live side by side

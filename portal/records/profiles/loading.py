@@ -305,6 +305,4 @@ def _rule(
         raise ProfileBroken(where, f"{rule_id}.with", f"tham số sai: {error}") from error
     params.done()
     resign = tuple(entry["resign"]) if "resign" in entry else None
-    return Rule(
-        id=rule_id, severity=Severity(entry["severity"]), when=when, resign=resign, check=check, **texts
-    )
+    return Rule(id=rule_id, severity=Severity(entry["severity"]), when=when, resign=resign, check=check, **texts)

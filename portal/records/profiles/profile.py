@@ -6,7 +6,8 @@ record: a check that did not run never counts as passed.
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as data_field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -63,8 +64,8 @@ class Profile:
     rules: tuple[Rule, ...]
     texts: Mapping[str, CheckText]
     policy_data: Mapping[str, Any]
-    leaves: Mapping[Ref, Leaf] = field(repr=False)
-    tree: Node = field(repr=False)
+    leaves: Mapping[Ref, Leaf] = data_field(repr=False)
+    tree: Node = data_field(repr=False)
 
     @cached_property
     def policy(self) -> "SignaturePolicy":
@@ -89,6 +90,9 @@ class Profile:
             if spec.required:
                 wanted[spec.group].setdefault(spec.when, set()).add(spec.tag)
         return {key: [(when, frozenset(tags)) for when, tags in sets.items()] for key, sets in wanted.items()}
+
+    def field(self, group: str, tag: str) -> FieldSpec:
+        return self.leaves[Ref(group, tag)].spec
 
     def resign_for(self, path: str) -> tuple[str, ...]:
         """Roles whose signature covers the element at `path` (from the root's children)."""
@@ -180,7 +184,7 @@ class Profile:
         )
 
     def place(self, row: Row | None) -> str:
-        """" ở dòng 3 (Toán), phần Bảng điểm": empty outside tables."""
+        """Where in a table, for a sentence: row, name of the row, part; empty outside tables."""
         if row is None or not self.groups[row.group].repeated:
             return ""
         group = self.groups[row.group]
@@ -242,6 +246,6 @@ def covering_roles(policy: Mapping[str, Any], path: str) -> tuple[str, ...]:
     roles = []
     for slot in policy.get("slots", ()):
         covers = slot["covers"]
-        if covers == "." or path == covers or path.startswith(f"{covers}/"):
+        if covers in {".", path} or path.startswith(f"{covers}/"):
             roles.append(str(slot["role"]))
     return tuple(roles)
