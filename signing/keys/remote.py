@@ -66,7 +66,7 @@ def describe(transport: Transport, identifier: str) -> Credential:
 
 
 class RemoteKey:
-    """A `SealingKey` at a remote signing service; `secrets` gives the authorisation data (PIN, OTP) anew for each seal."""
+    """A `SealingKey` at a remote signing service; `secrets` gives the authorisation data (PIN, OTP) for each seal."""
 
     def __init__(
         self, transport: Transport, identifier: str, secrets: Callable[[], Sequence[Mapping[str, str]]] = tuple
