@@ -64,8 +64,8 @@ def check(token: bytes, message: bytes, authority: Authority) -> datetime:
 
 
 def _ask(message: bytes, authority: Authority, post: Post) -> Token:
-    request = rfc3161_client.TimestampRequestBuilder().data(message).nonce(nonce=True).cert_request(cert_request=True)
-    built = request.build()
+    request = rfc3161_client.TimestampRequestBuilder().data(message).hash_algorithm(rfc3161_client.HashAlgorithm.SHA256)
+    built = request.nonce(nonce=True).cert_request(cert_request=True).build()
     answer = rfc3161_client.decode_timestamp_response(post(authority.url, built.as_bytes(), REQUEST_TYPE))
     at = _verified(answer, message, authority, built.nonce)
     return Token(der=answer.time_stamp_token(), at=at, authority=authority.name)
