@@ -131,7 +131,7 @@ def _identity(profile: Profile, claimed: Mapping[str, str]) -> Identity:
     birth = values.day(known.pop("birth_date", None))
     if "lookup_uuid" in known:
         known["lookup_uuid"] = known["lookup_uuid"].lower()
-    return Identity(**known, birth_date=birth)  # type: ignore[arg-type]  # every other member is a text
+    return Identity(**known, birth_date=birth)
 
 
 def _section(profile: Profile, key: str, reading: Reading) -> FormSection | None:

@@ -1,7 +1,7 @@
 """What goes wrong with a profile folder. A portal with a broken profile must not start."""
 
 
-class ProfileBroken(Exception):  # noqa: N818  the house names errors by what has happened
+class ProfileBroken(Exception):
     """A profile folder cannot be used. Names the file and the key, so that whoever edits the folder finds the place."""
 
     code = "PROFILE_BROKEN"

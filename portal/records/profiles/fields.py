@@ -13,10 +13,10 @@ from portal.records.profiles import values
 from portal.records.profiles.codes import CodeList
 from portal.records.profiles.errors import ProfileBroken
 
-TYPES = ("text", "token", "decimal", "mark", "flag", "date", "uuid4", "cccd", "year", "code")
 # Types whose values repeat from record to record and say nothing of a person: an accepted text is remembered.
 _REMEMBERED = {"decimal", "mark", "flag", "date", "year", "code"}
 MEMORY = 4096
+LONGEST = 100_000
 
 
 class Problem(NamedTuple):
@@ -56,6 +56,8 @@ class Leaf:
     check: Check
     resign: tuple[str, ...]
     remembers: bool
+    is_text: bool
+    short: int  # a text up to this length needs no look at its length
     known: set[str] = field(default_factory=set)
 
     def examine(self, text: str) -> Problem | None:
@@ -71,7 +73,9 @@ def leaf(spec: FieldSpec, path: str, code_lists: Mapping[str, CodeList], resign:
         path=path,
         check=_compile(spec, code_lists, file),
         resign=resign,
-        remembers=spec.type in _REMEMBERED and spec.usual_length is None,
+        remembers=spec.type in _REMEMBERED,
+        is_text=spec.type == "text",
+        short=min(spec.length or LONGEST, spec.usual_length or LONGEST),
     )
 
 
@@ -81,26 +85,22 @@ def shown(bound: float | None) -> str:
 
 def _compile(spec: FieldSpec, code_lists: Mapping[str, CodeList], file: str) -> Check:
     codes = _codes_of(spec, code_lists, file)
-    match spec.type:
-        case "text":
-            return _text(spec)
-        case "token":
-            return _token(spec, file)
-        case "decimal":
-            return _decimal(spec)
-        case "mark":
-            return _mark(spec, codes)
-        case "code" | "flag":
-            return _code(spec, codes)
-        case "date":
-            return _plain(lambda text: values.moment(text) is not None, Problem("F-DATE"))
-        case "uuid4":
-            return _plain(values.is_uuid4, Problem("F-UUID"))
-        case "cccd":
-            return _plain(values.is_cccd, Problem("F-CCCD"))
-        case "year":
-            return _plain(lambda text: values.first_year(text) is not None, Problem("F-YEAR"))
-    raise ProfileBroken(file, f"{spec.group}.{spec.tag}", f"kiểu “{spec.type}” không có trong {', '.join(TYPES)}")
+    compilers: dict[str, Callable[[], Check]] = {
+        "text": lambda: _text(spec),
+        "token": lambda: _token(spec, file),
+        "decimal": lambda: _decimal(spec),
+        "mark": lambda: _mark(spec, codes),
+        "code": lambda: _code(codes, Problem("F-CODE", codes.title if codes else "")),
+        "flag": lambda: _code(codes, Problem("F-FLAG")),
+        "date": lambda: _plain(lambda text: values.moment(text) is not None, Problem("F-DATE")),
+        "uuid4": lambda: _plain(values.is_uuid4, Problem("F-UUID")),
+        "cccd": lambda: _plain(values.is_cccd, Problem("F-CCCD")),
+        "year": lambda: _plain(lambda text: values.first_year(text) is not None, Problem("F-YEAR")),
+    }
+    if spec.type not in compilers:
+        known = ", ".join(compilers)
+        raise ProfileBroken(file, f"{spec.group}.{spec.tag}", f"kiểu “{spec.type}” không có trong {known}")
+    return compilers[spec.type]()
 
 
 def _codes_of(spec: FieldSpec, code_lists: Mapping[str, CodeList], file: str) -> CodeList | None:
@@ -118,7 +118,7 @@ def _plain(accepts: Callable[[str], bool], problem: Problem) -> Check:
 
 
 def _text(spec: FieldSpec) -> Check:
-    longest, usual = spec.length or 1_000_000, spec.usual_length or 1_000_000
+    longest, usual = spec.length or LONGEST, spec.usual_length or LONGEST
 
     def check(text: str) -> Problem | None:
         if not values.is_composed(text):
@@ -180,8 +180,5 @@ def _mark(spec: FieldSpec, codes: CodeList | None) -> Check:
     return check
 
 
-def _code(spec: FieldSpec, codes: CodeList | None) -> Check:
-    if codes is None:  # unreachable: _codes_of refuses such a line
-        raise ProfileBroken("fields.csv", spec.tag, "thiếu danh mục mã")
-    problem = Problem("F-FLAG") if spec.type == "flag" else Problem("F-CODE", codes.title)
-    return lambda text: None if text in codes else problem
+def _code(codes: CodeList | None, problem: Problem) -> Check:
+    return lambda text: None if codes is not None and text in codes else problem

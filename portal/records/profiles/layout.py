@@ -76,7 +76,6 @@ class Node:
     group: GroupSpec | None = None
     inner: str = ""  # path inside the group: "GVBM/" for a complex tag of a row
     leaves: dict[str, Leaf] = field(default_factory=dict)
-    keys: dict[str, str] = field(default_factory=dict)  # tag → key of the value in its row
     nodes: dict[str, "Node"] = field(default_factory=dict)
     holds_signature: bool = False
 
@@ -108,7 +107,6 @@ def build(root_tag: str, groups: Sequence[GroupSpec], leaves: Sequence[Leaf], si
             node = grow(node, "/".join(inner))
             node.group, node.inner = group, "/".join(inner) + "/"
         node.leaves[tag] = leaf
-        node.keys[tag] = leaf.spec.tag
     for place in signature_places:
         grow(root, place.rpartition("/")[0]).holds_signature = True
     return root

@@ -15,7 +15,7 @@ from portal.records.profiles.codes import CodeList
 from portal.records.profiles.fields import FieldSpec, Leaf
 from portal.records.profiles.findings import VALUE_SHOWN, Finding, RuleContext, Severity
 from portal.records.profiles.layout import Condition, GroupSpec, Node
-from portal.records.profiles.reading import Breach, Reading, Row, read
+from portal.records.profiles.reading import Breach, Reading, Row, line_of, read
 from portal.records.profiles.rules import Case, Hit, Ref, Rule
 
 if TYPE_CHECKING:
@@ -107,11 +107,10 @@ class Profile:
         except Exception:
             logger.exception("walk over a record crashed", extra={"profile": self.name})
             return [self._crashed("FIELDS", self.root_tag)]
+        case = Case(reading, context, self.titles)
         for rule in self.rules:
-            if len(findings) >= MOST_FINDINGS:
-                break
             if rule.when is None or held[rule.when]:
-                findings.extend(self._run(rule, Case(reading, context, self.titles)))
+                findings.extend(self._run(rule, case))
         if len(findings) > 1:
             findings.sort(key=lambda finding: finding.severity is not Severity.ERROR)
         return findings[:MOST_FINDINGS]
@@ -134,7 +133,7 @@ class Profile:
         return {key: condition.holds(general) for key, condition in self.conditions.items()}
 
     def _field_findings(self, reading: Reading, held: Mapping[str, bool]) -> Iterator[Finding]:
-        for breach in reading.breaches[:MOST_FINDINGS]:
+        for breach in reading.breaches:
             yield self._worded(breach)
         for key, group in self.groups.items():
             rows = reading.rows.get(key)
@@ -155,7 +154,7 @@ class Profile:
         for spec in self.fields:
             if spec.group == group.key and spec.tag in tags and spec.tag not in row.values:
                 path = f"{group.path}/{spec.tag}"
-                yield self._worded(Breach("F-REQUIRED", path, spec.tag, "", limit, row, row.element.sourceline))
+                yield self._worded(Breach("F-REQUIRED", path, spec.tag, "", limit, row, line_of(row.element)))
 
     def _worded(self, breach: Breach) -> Finding:
         text = self.texts[breach.code]
@@ -224,7 +223,7 @@ class Profile:
         if hit.row is None:
             return None
         found = hit.row.element.find(hit.ref.tag)
-        return found.sourceline if found is not None else hit.row.element.sourceline
+        return line_of(found if found is not None else hit.row.element)
 
     def _crashed(self, rule: str, title: str) -> Finding:
         text = self.texts["RULE_CRASHED"]

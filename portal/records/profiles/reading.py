@@ -4,17 +4,18 @@ Absolute places only, no search for a tag anywhere below: a second element of th
 read, it is reported. Uses nothing of the XML library but tag, text, tail, iteration, len and sourceline.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from unicodedata import is_normalized
 
+from portal.records.profiles.fields import Leaf
 from portal.records.profiles.layout import SIGNATURE, Node
 
 if TYPE_CHECKING:
     from signing.xml import Element
 
-# Reports a breach: code, node or row it is in, path, key of the field, value, limit, element.
-Report = Callable[["Breach"], None]
+MOST_BREACHES = 300
 
 
 @dataclass(slots=True)
@@ -25,10 +26,7 @@ class Row:
     position: int
     element: "Element"
     values: dict[str, str] = field(default_factory=dict)
-    label: str = ""
-
-    def get(self, key: str) -> str | None:
-        return self.values.get(key)
+    inner: dict[str, "Element"] = field(default_factory=dict)  # complex tags inside the row, by path: "GVBM/"
 
 
 @dataclass(slots=True)
@@ -52,6 +50,22 @@ class Reading:
     rows: dict[str, list[Row]] = field(default_factory=dict)
     breaches: list[Breach] = field(default_factory=list)
 
+    def breach(
+        self,
+        code: str,
+        path: str,
+        key: str = "",
+        value: str = "",
+        limit: str = "",
+        *,
+        row: Row | None,
+        element: "Element",
+        title: str = "",
+    ) -> None:
+        # A hostile file can break a check in every tag: enough is enough to refuse it.
+        if len(self.breaches) < MOST_BREACHES:
+            self.breaches.append(Breach(code, path, key, value, limit, row, line_of(element), title))
+
     def first(self, group: str) -> Row | None:
         rows = self.rows.get(group)
         return rows[0] if rows else None
@@ -67,13 +81,16 @@ def read(node: Node, element: "Element") -> Reading:
     return reading
 
 
-def _walk(node: Node, element: "Element", row: Row | None, reading: Reading) -> None:
+def _walk(node: Node, element: "Element", row: Row | None, reading: Reading) -> None:  # noqa: PLR0912  the hot loop
     group = node.group
-    if group is not None and not node.inner:
-        rows = reading.rows.setdefault(group.key, [])
-        row = Row(group.key, len(rows) + 1, element)
-        rows.append(row)
-    leaves, keys = node.leaves, node.keys
+    if group is not None:
+        if node.inner and row is not None:
+            row.inner[node.inner] = element
+        else:
+            rows = reading.rows.setdefault(group.key, [])
+            row = Row(group.key, len(rows) + 1, element)
+            rows.append(row)
+    leaves = node.leaves
     values: dict[str, str] = row.values if row is not None else {}
     seen: set[str] | None = None
     _check_text(node, element.text, row, element, reading)
@@ -85,30 +102,29 @@ def _walk(node: Node, element: "Element", row: Row | None, reading: Reading) -> 
         leaf = leaves.get(tag)
         if leaf is not None:
             text = child.text
-            key = keys[tag]
-            if key in values:
-                _breach(reading, "F-DUPLICATE", leaf.path, key, text, row, child)
-            elif len(child):
-                _breach(reading, "F-STRUCTURE", leaf.path, key, "", row, child)
-                values[key] = ""
-            elif text is None or text.isspace():
-                _breach(reading, "F-EMPTY", leaf.path, key, "", row, child)
-                values[key] = ""
+            key = leaf.spec.tag
+            if key in values or text is None or len(child) or text.isspace():
+                _misshapen(leaf, child, row, values, reading)
+            elif leaf.is_text:
+                values[key] = text = text.strip()
+                # The common case without a call: short enough, nothing hidden, composed. Else the field's own check.
+                if (
+                    len(text) > leaf.short
+                    or not text.isprintable()
+                    or not (text.isascii() or is_normalized("NFC", text))
+                ):
+                    _examine(leaf, text, child, row, reading)
             else:
-                if leaf.spec.type == "text":
-                    text = text.strip()
                 values[key] = text
                 if text not in leaf.known:
-                    problem = leaf.examine(text)
-                    if problem is not None:
-                        _breach(reading, problem.code, leaf.path, key, text, row, child, problem.limit)
+                    _examine(leaf, text, child, row, reading)
             continue
         below = node.nodes.get(tag)
         if below is not None:
             if seen is None:
                 seen = set()
             if tag in seen and not below.repeats:
-                _breach(reading, "F-GROUP-TWICE", below.path, "", "", row, child, title=_title(below))
+                reading.breach("F-GROUP-TWICE", below.path, row=row, element=child, title=_title(below))
             else:
                 seen.add(tag)
                 _walk(below, child, row, reading)
@@ -116,35 +132,45 @@ def _walk(node: Node, element: "Element", row: Row | None, reading: Reading) -> 
         _unknown(node, tag, child, row, reading)
 
 
+def _examine(leaf: Leaf, text: str, child: "Element", row: Row | None, reading: Reading) -> None:
+    problem = leaf.examine(text)
+    if problem is not None:
+        reading.breach(problem.code, leaf.path, leaf.spec.tag, text, problem.limit, row=row, element=child)
+
+
+def _misshapen(leaf: Leaf, child: "Element", row: Row | None, values: dict[str, str], reading: Reading) -> None:
+    """A field that stands twice, holds elements, or holds nothing."""
+    key, code = leaf.spec.tag, "F-EMPTY"
+    if key in values:
+        code = "F-DUPLICATE"
+    elif len(child):
+        code = "F-STRUCTURE"
+    values.setdefault(key, "")
+    text = (child.text or "").strip() if code == "F-DUPLICATE" else ""
+    reading.breach(code, leaf.path, key, text, row=row, element=child)
+
+
 def _title(node: Node) -> str:
     return node.group.title if node.group is not None and not node.inner else node.tag
 
 
 def _check_text(node: Node, text: str | None, row: Row | None, element: "Element", reading: Reading) -> None:
-    if text is not None and not text.isspace() and text:
-        _breach(reading, "F-STRUCTURE", node.path or node.tag, "", text, row, element, title=_title(node))
+    if text and not text.isspace():
+        path = node.path or node.tag
+        reading.breach("F-STRUCTURE", path, "", text.strip(), row=row, element=element, title=_title(node))
 
 
 def _unknown(node: Node, tag: object, child: "Element", row: Row | None, reading: Reading) -> None:
     if tag == SIGNATURE and node.holds_signature:
         return
     if not isinstance(tag, str):  # a comment or a processing instruction: the gate refuses them before
-        _breach(reading, "F-STRUCTURE", node.path, "", "", row, child, title=_title(node))
+        reading.breach("F-STRUCTURE", node.path or node.tag, row=row, element=child, title=_title(node))
         return
     code = "F-FOREIGN" if tag.startswith("{") else "F-UNKNOWN-TAG"
     local = tag.rpartition("}")[2][:80]
-    _breach(reading, code, f"{node.path}/{local}".lstrip("/"), local, "", row, child, title=local)
+    reading.breach(code, f"{node.path}/{local}".lstrip("/"), row=row, element=child, title=local)
 
 
-def _breach(
-    reading: Reading,
-    code: str,
-    path: str,
-    key: str,
-    value: str | None,
-    row: Row | None,
-    element: "Element",
-    limit: str = "",
-    title: str = "",
-) -> None:
-    reading.breaches.append(Breach(code, path, key, value or "", limit, row, element.sourceline, title))
+def line_of(element: "Element") -> int | None:
+    line: Any = element.sourceline
+    return line if isinstance(line, int) else None

@@ -53,7 +53,7 @@ def same_value(params: Params) -> Check:
 def paired_value(params: Params) -> Check:
     """A row names a person; the entry of the other group with the same Id must name the same one."""
     ref, other = params.ref("field"), params.ref("other")
-    inner, attributes = params.text("pair"), params.texts("attributes", ["Id", "id"])
+    inner, attributes = params.text("pair") + "/", params.texts("attributes", ["Id", "id"])
 
     def identifier(element: object) -> str | None:
         get = getattr(element, "get", None)
@@ -62,7 +62,7 @@ def paired_value(params: Params) -> Check:
     def check(case: Case) -> Iterator[Hit]:
         claimed = {identifier(row.element): row.values.get(other.tag) for row in case.rows(other.group)}
         for row, value in each(case, ref):
-            second = claimed.get(identifier(row.element.find(inner)))
+            second = claimed.get(identifier(row.inner.get(inner)))
             if second and second != value:
                 yield Hit(ref, value, row, {"other": second, "other_title": params.titles[other]})
 

@@ -211,10 +211,7 @@ def flag_follows(params: Params) -> Check:
             value = (case.value(instead) if instead else None) or case.value(source)
             if value is None:
                 continue  # optional and absent, or reported as missing
-            if most is None:
-                failed = codes.meaning(value) not in allowed
-            else:
-                failed = (values.number(value) or 0.0) > most
+            failed = codes.meaning(value) not in allowed if most is None else (values.number(value) or 0.0) > most
             if failed:
                 reasons.append(f"{params.titles[source]} là “{value}”")
         expected = no if reasons else yes
