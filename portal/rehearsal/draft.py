@@ -27,6 +27,7 @@ class Slot:
     target: str
     pair_id: str | None = None
     digest: str | None = None
+    cover_time: bool = True
 
 
 @dataclass
@@ -45,6 +46,7 @@ class Draft:
 
     school: School
     pupil: Pupil
+    number: int
     lookup_uuid: uuid.UUID
     spelling: Spelling
     pretty: bool
@@ -56,6 +58,7 @@ class Draft:
     summary: Fields
     slots: list[Slot] = field(default_factory=list)
     data_id: str = "data"
+    extra: str = ""  # canonical XML put at the end of THONG_TIN_CHUNG, as software with a bug would
 
     @property
     def is_secondary(self) -> bool:

@@ -27,6 +27,7 @@ class MadeRecord:
     lookup_uuid: uuid.UUID
     school: School
     pupil: Pupil
+    number: int
     level: str
     school_year: str
     spelling: str
@@ -58,6 +59,7 @@ def seal_up(draft: Draft, text: str, *, fault: str | None = None) -> MadeRecord:
         lookup_uuid=draft.lookup_uuid,
         school=draft.school,
         pupil=draft.pupil,
+        number=draft.number,
         level=draft.general.get("MA_CAP_HOC", draft.school.level),
         school_year=draft.general.get("TEN_NAM_HOC", ""),
         spelling=draft.spelling.name,
@@ -76,6 +78,7 @@ def make_draft(province: Province, pki: Pki, school: School, number: int, *, spe
     draft = Draft(
         school=school,
         pupil=pupil,
+        number=number,
         lookup_uuid=pupil.lookup_uuid,
         spelling=style,
         pretty=school.index % 2 == 1,
@@ -204,7 +207,7 @@ def _data(draft: Draft, writer: Writer) -> tuple[str, dict[str, str]]:
         if row.id:
             texts[row.id] = rows[-1]
     content = [
-        writer.block("THONG_TIN_CHUNG", writer.fields(draft.general)),
+        writer.block("THONG_TIN_CHUNG", [*writer.fields(draft.general), *([draft.extra] if draft.extra else [])]),
         writer.block("QUA_TRINH_HOC_TAP", [writer.block("QUA_TRINH", writer.fields(one)) for one in draft.history]),
         writer.block("TONG_KET", _results(draft, writer, rows)),
     ]
@@ -241,6 +244,7 @@ def _signed(draft: Draft, writer: Writer, slot: Slot, targets: dict[str, Target]
         spelling=draft.spelling,
         signature_id=f"sig-{name}",
         digest=slot.digest,
+        cover_time=slot.cover_time,
     )
     fields = [f"<NGAY_KY>{stamp(slot.at)}</NGAY_KY>"]
     if slot.cccd is not None:

@@ -77,15 +77,21 @@ def sign(
     spelling: Spelling,
     signature_id: str,
     digest: str | None = None,
+    cover_time: bool = True,
 ) -> str:
-    """One `Signature` over all targets and its own signing time, ready to be put into the document."""
+    """One `Signature` over all targets and its own signing time, ready to be put into the document.
+
+    Without `cover_time` the signing time stands there unsigned, which no verifier may accept.
+    """
     tags = _Tags(spelling.prefix)
     algorithm = digest or spelling.digest
     time_id = f"{signature_id}-time"
     time_object = _time_object(tags, spelling, signature_id, time_id, at)
     time_text = _covered_time(tags, spelling, time_object)
     in_scope = [replace(target, text=_in_scope(spelling, target.text)) for target in targets]
-    references = [_reference(tags, spelling, algorithm, target) for target in (*in_scope, Target(time_id, time_text))]
+    if cover_time:
+        in_scope.append(Target(time_id, time_text))
+    references = [_reference(tags, spelling, algorithm, target) for target in in_scope]
     gap = "\n" if spelling.indent else ""
     inner = gap.join(
         [

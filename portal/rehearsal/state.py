@@ -15,7 +15,7 @@ from portal.rehearsal.pki_files import open_pki
 from portal.rehearsal.province import Province, make_province
 
 
-class NotPrepared(Exception):  # noqa: N818
+class NotPrepared(Exception):
     """There is no rehearsal in this folder; the message says what to do."""
 
 
