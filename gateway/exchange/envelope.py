@@ -74,6 +74,11 @@ def unpack(packed: bytes, *, max_bytes: int) -> bytes:
     return text
 
 
+def unpack_stored(packed: bytes) -> bytes:
+    """What `pack` of our own made, whatever it holds (a certificate is not text)."""
+    return gzip.decompress(packed[_LENGTH_BYTES:])
+
+
 def undo_escape(text: bytes) -> bytes:
     """Undo `\\"` or `&quot;` where a sender escaped the quotes, and only if the text parses only so."""
     suspects = [mark for mark in _ESCAPES.values() if mark in text]

@@ -5,7 +5,7 @@ Claim (one short transaction) → act (no transaction) → settle (one transacti
 `housekeeping` drops documents that are no longer needed. Enters at: enqueue, claim_due, settle.
 """
 
-from gateway.outbox.claiming import Claim, Purpose, claim_due, database_now, expire_leases, load_content
+from gateway.outbox.claiming import Claim, Purpose, claim_due, database_now, expire_leases, load_content, load_document
 from gateway.outbox.enqueueing import NewItem, NotInTransaction, enqueue
 from gateway.outbox.housekeeping import drop_documents
 from gateway.outbox.officer import (
@@ -34,6 +34,7 @@ __all__ = [
     "expire_leases",
     "hold",
     "load_content",
+    "load_document",
     "release",
     "release_all_due",
     "requeue",

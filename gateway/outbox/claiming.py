@@ -137,6 +137,12 @@ def load_content(submission_id: UUID) -> str:
     return envelope.content_of(bytes(packed))
 
 
+def load_document(submission_id: UUID) -> bytes:
+    """The frozen document itself (a certificate to be registered is sent without the coding)."""
+    packed = Document.objects.values_list("packed", flat=True).get(submission_id=submission_id)
+    return envelope.unpack_stored(bytes(packed))
+
+
 def database_now() -> datetime:
     """The database's clock: leases and schedules of all workers agree even where their own clocks do not."""
     with connection.cursor() as cursor:

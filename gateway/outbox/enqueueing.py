@@ -65,9 +65,8 @@ def enqueue(
         enqueued_at=now,
         next_attempt_at=now,
     )
-    Document.objects.create(
-        submission_id=submission_id, packed=envelope.pack(document, escape=description.document.escape)
-    )
+    escape = "none" if kind == SubmissionKind.CERTIFICATE else description.document.escape
+    Document.objects.create(submission_id=submission_id, packed=envelope.pack(document, escape=escape))
     primary_keys = _insert_items(submission_id, items)
     failpoints.reach("P8")
     return primary_keys

@@ -1,0 +1,161 @@
+"""The state of the line as a row: trouble of the line belongs to the line, not to each of ten thousand submissions.
+
+A refused address, certificate, login or token pauses the endpoint with its cause by name; so do several failures in a
+row. One probe on schedule, by one worker, opens it again and releases what waited. Only `Endpoint` is written here.
+Each pause and each resumption is announced exactly once.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from random import Random
+from typing import Final
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Greatest
+from django.utils.module_loading import import_string
+
+from gateway import outbox
+from gateway.backoff import retry_delay
+from gateway.conf import EndpointDescription
+from gateway.ministry.client import MinistryClient
+from gateway.ministry.errors import CAUSES, MinistryError
+from gateway.models import Endpoint
+from gateway.states import EndpointState
+
+logger = logging.getLogger(__name__)
+
+# Causes that no probe can disprove: a person must act and then resume.
+_BY_PERSON: Final = frozenset({"SEAL_REFUSED", "BY_OFFICER"})
+_QUIET: Final = timedelta(seconds=10)
+
+
+def row(description: EndpointDescription) -> Endpoint:
+    """The endpoint's row, made when it is met for the first time."""
+    found, _ = Endpoint.objects.get_or_create(name=description.name)
+    return found
+
+
+def pause(
+    endpoint: Endpoint, cause: str, message: str, *, description: EndpointDescription, now: datetime, rng: Random
+) -> bool:
+    """Pause an open endpoint. True for the one caller who really did it."""
+    probe_at = None if cause in _BY_PERSON else now + _probe_delay(0, description, rng)
+    with transaction.atomic():
+        paused = Endpoint.objects.filter(pk=endpoint.pk, state=EndpointState.OPEN).update(
+            state=EndpointState.PAUSED,
+            cause=cause,
+            cause_message=message,
+            paused_at=now,
+            next_probe_at=probe_at,
+            probes_made=0,
+        )
+    if paused:
+        _announce("PAUSED", endpoint.name, cause, message)
+    return bool(paused)
+
+
+def note_failure(
+    endpoint: Endpoint,
+    problem: MinistryError,
+    *,
+    submission: UUID,
+    nothing_left: bool,
+    description: EndpointDescription,
+    now: datetime,
+    rng: Random,
+) -> None:
+    """Count a failure that may be the line's. One submission that fails again and again counts once (it may be the
+    culprit itself); when several fail in a row the endpoint is paused."""
+    Endpoint.objects.filter(pk=endpoint.pk).filter(
+        Q(last_failed__isnull=True) | ~Q(last_failed=submission) if not nothing_left else Q()
+    ).update(failures_in_a_row=F("failures_in_a_row") + 1, last_failed=submission)
+    endpoint.refresh_from_db(fields=["failures_in_a_row"])
+    if endpoint.failures_in_a_row >= description.sending.pause_after_failures:
+        cause = "UNREACHABLE" if nothing_left else "UNAVAILABLE"
+        pause(endpoint, cause, f"{CAUSES[cause]} ({problem.message})", description=description, now=now, rng=rng)
+
+
+def note_success(endpoint: Endpoint, *, now: datetime) -> None:
+    """The line works. Written rarely, so that parallel workers do not queue for this row."""
+    Endpoint.objects.filter(pk=endpoint.pk).filter(
+        Q(failures_in_a_row__gt=0) | Q(last_success_at__isnull=True) | Q(last_success_at__lt=now - _QUIET)
+    ).update(failures_in_a_row=0, last_failed=None, last_success_at=now)
+
+
+def not_before(endpoint: Endpoint, moment: datetime) -> None:
+    """Retry-After: nothing new leaves before `moment`."""
+    Endpoint.objects.filter(pk=endpoint.pk).update(not_before_at=Greatest(F("not_before_at"), moment))
+
+
+def note_too_big(endpoint: Endpoint, document_bytes: int) -> None:
+    """Remember the smallest document that was refused as too big."""
+    Endpoint.objects.filter(pk=endpoint.pk).filter(
+        Q(refused_bytes__isnull=True) | Q(refused_bytes__gt=document_bytes)
+    ).update(refused_bytes=document_bytes)
+
+
+def may_send(endpoint: Endpoint, *, description: EndpointDescription, now: datetime) -> bool:
+    """Whether a new package may leave now: open, no Retry-After running, inside the hours of sending."""
+    if endpoint.state != EndpointState.OPEN or not description.sending_allowed(now):
+        return False
+    return endpoint.not_before_at is None or endpoint.not_before_at <= now
+
+
+def probe(client: MinistryClient, *, now: datetime, rng: Random) -> bool | None:
+    """The one probe that is due: True = open again, False = still closed, None = not due or another worker's."""
+    description = client.description
+    endpoint = row(description)
+    delay = _probe_delay(endpoint.probes_made + 1, description, rng)
+    mine = Endpoint.objects.filter(
+        pk=endpoint.pk, state=EndpointState.PAUSED, next_probe_at__lte=now, probes_made=endpoint.probes_made
+    ).update(next_probe_at=now + delay, probes_made=F("probes_made") + 1)
+    if not mine:
+        return None
+    try:
+        client.probe()
+    except MinistryError as problem:
+        logger.info("probe failed", extra={"code": problem.code, "endpoint": endpoint.name})
+        return False
+    resume(endpoint, now=now)
+    return True
+
+
+def resume(endpoint: Endpoint, *, now: datetime) -> bool:
+    """Open a paused endpoint and release everything that waited because of the line."""
+    with transaction.atomic():
+        opened = Endpoint.objects.filter(pk=endpoint.pk, state=EndpointState.PAUSED).update(
+            state=EndpointState.OPEN,
+            cause="",
+            cause_message="",
+            paused_at=None,
+            next_probe_at=None,
+            not_before_at=None,
+            failures_in_a_row=0,
+            last_failed=None,
+            last_success_at=now,
+        )
+        released = outbox.release_all_due(endpoint=endpoint, now=now) if opened else 0
+    if opened:
+        _announce("RESUMED", endpoint.name, "", f"Đường truyền đã thông; {released} gói được gửi tiếp.")
+    return bool(opened)
+
+
+def _probe_delay(probes: int, description: EndpointDescription, rng: Random) -> timedelta:
+    line = description.probe
+    if probes == 0:
+        return timedelta(seconds=line.first_delay_seconds)
+    ceiling = min(line.longest_delay_seconds, line.first_delay_seconds * 2 ** min(probes, 40))
+    return timedelta(seconds=max(line.first_delay_seconds, retry_delay(1, first=ceiling, longest=ceiling, rng=rng)))
+
+
+def _announce(event: str, endpoint: str, cause: str, message: str) -> None:
+    """Tell people once: the log, and whoever settings.GATEWAY_NOTIFY names (the portal's journal)."""
+    logger.warning("endpoint %s", event.lower(), extra={"endpoint": endpoint, "cause": cause})
+    notify = getattr(settings, "GATEWAY_NOTIFY", "")
+    if notify:
+        import_string(notify)(event=event, endpoint=endpoint, cause=cause, message=message)

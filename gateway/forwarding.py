@@ -1,0 +1,192 @@
+"""Acts on one claim that sends or asks: the HTTP call between claiming and settling, with no transaction open.
+
+`consequence_of` is the one visible table from the class of an error to what the submission and the line must suffer.
+An uncertain fate is asked about by messageid; only "unknown to me" permits the same bytes again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from random import Random
+from uuid import UUID
+
+from gateway import backoff, circuit, outbox, verdicts
+from gateway.conf import EndpointDescription
+from gateway.ministry.client import Message, MinistryClient
+from gateway.ministry.errors import (
+    Busy,
+    LinkRefused,
+    MinistryError,
+    NotSent,
+    PackageRefused,
+    PackageTooBig,
+)
+from gateway.ministry.link import Answer
+from gateway.models import Endpoint, Item
+from gateway.outbox import Claim, Purpose, Settled
+from gateway.outcomes import Acknowledged, Evidence, FateUnknown, ItemVerdict, Outcome, Refused
+from gateway.outcomes import NotSent as NothingLeft
+from gateway.states import SubmissionKind
+
+
+def forward(claim: Claim, client: MinistryClient, endpoint: Endpoint, *, now: datetime, rng: Random) -> Settled:
+    """One attempt: send a QUEUED submission, or ask about an UNCERTAIN one; then settle and judge the line."""
+    try:
+        outcome = _send(claim, client) if claim.purpose == Purpose.SEND else ask(claim, client, rng=rng)
+    except MinistryError as problem:
+        outcome = consequence_of(problem, claim, client.description, now=now, rng=rng)
+        judge_line(problem, claim, client.description, endpoint, now=now, rng=rng)
+    else:
+        circuit.note_success(endpoint, now=now)
+    return outbox.settle(claim, outcome, now=outbox.database_now())
+
+
+def consequence_of(
+    problem: MinistryError, claim: Claim, description: EndpointDescription, *, now: datetime, rng: Random
+) -> Outcome:
+    """The table: what an error means for the submission."""
+    delay = failure_delay(problem, claim, description, now=now, rng=rng)
+    evidence = Evidence(problem.status or 0, problem.body)
+    match problem:
+        case PackageTooBig():
+            return Refused(evidence, "PACKAGE_TOO_BIG", problem.message)
+        case PackageRefused():
+            culprits = _culprits(problem, claim, description)
+            return Refused(evidence, problem.code, problem.message, culprits, problem.blames_items)
+        case LinkRefused(clear=True):
+            return NothingLeft(problem.code, problem.message, 0.0, link=True, http_status=problem.status)
+        case LinkRefused():
+            return FateUnknown(problem.code, problem.message, 0.0, link=True, http_status=problem.status)
+        case Busy() | NotSent():
+            return NothingLeft(problem.code, problem.message, delay, http_status=problem.status)
+        case _:
+            return FateUnknown(problem.code, problem.message, delay, http_status=problem.status)
+
+
+def judge_line(
+    problem: MinistryError,
+    claim: Claim,
+    description: EndpointDescription,
+    endpoint: Endpoint,
+    *,
+    now: datetime,
+    rng: Random,
+) -> None:
+    """The same table's other half: what an error means for the endpoint."""
+    wait = backoff.retry_after(problem.retry_after, now=now, longest=description.sending.longest_retry_after_seconds)
+    if wait:
+        circuit.not_before(endpoint, now + timedelta(seconds=wait))
+    match problem:
+        case LinkRefused():
+            circuit.pause(endpoint, problem.code, problem.message, description=description, now=now, rng=rng)
+        case PackageTooBig():
+            circuit.note_too_big(endpoint, claim.document_bytes)
+        case PackageRefused(blames_items=False):
+            circuit.pause(endpoint, "SEAL_REFUSED", problem.message, description=description, now=now, rng=rng)
+        case PackageRefused() | Busy():
+            circuit.note_success(endpoint, now=now)
+        case _:
+            circuit.note_failure(
+                endpoint,
+                problem,
+                submission=claim.submission_id,
+                nothing_left=isinstance(problem, NotSent),
+                description=description,
+                now=now,
+                rng=rng,
+            )
+
+
+def ask(claim: Claim, client: MinistryClient, *, rng: Random) -> Outcome:
+    """What became of this message: the question behind both "did it arrive" and "what is the verdict"."""
+    question = question_about(claim, client.description, rng=rng)
+    message = message_of(claim)
+    if claim.kind == SubmissionKind.CERTIFICATE:
+        certificate, answer = client.query_certificate(message)
+        return verdicts.of_certificate(question, certificate, _evidence(answer), client.description)
+    found, answer = client.look_up(message, recall=question.recall)
+    return verdicts.of_answer(question, found, _evidence(answer), client.description)
+
+
+def question_about(claim: Claim, description: EndpointDescription, *, rng: Random) -> verdicts.Question:
+    """The keys and the delays for one question."""
+    polling, uncertain = description.polling, claim.purpose == Purpose.ASK
+    return verdicts.Question(
+        keys=keys_of(claim.submission_id),
+        recall=claim.kind == SubmissionKind.RECALL,
+        poll_delay=backoff.poll_delay(
+            claim.polls,
+            first=polling.first_delays_seconds,
+            factor=polling.factor,
+            longest=polling.longest_delay_seconds,
+            rng=rng,
+        ),
+        retry_delay=_retry_delay(claim, description, rng),
+        unknown_needed=polling.unknown_answers_needed if uncertain else polling.lost_after_unknown_answers,
+        uncertain=uncertain,
+    )
+
+
+def keys_of(submission_id: UUID) -> frozenset[str]:
+    """The keys of a package's items."""
+    return frozenset(Item.objects.filter(submission_id=submission_id).order_by().values_list("key", flat=True))
+
+
+def message_of(claim: Claim) -> Message:
+    """What identifies the claim's submission towards the Ministry."""
+    return Message(claim.submission_id, claim.unit_code, claim.school_year)
+
+
+def failure_delay(
+    problem: MinistryError, claim: Claim, description: EndpointDescription, *, now: datetime, rng: Random
+) -> float:
+    """Back-off with full jitter; Retry-After wins when it is longer. A first doubt is asked about soon."""
+    sending = description.sending
+    wait = backoff.retry_after(problem.retry_after, now=now, longest=sending.longest_retry_after_seconds) or 0.0
+    doubtful = claim.purpose == Purpose.SEND and not isinstance(problem, NotSent | Busy)
+    delay = description.polling.ask_first_delay_seconds if doubtful else _retry_delay(claim, description, rng)
+    return max(wait, delay)
+
+
+def _retry_delay(claim: Claim, description: EndpointDescription, rng: Random) -> float:
+    sending = description.sending
+    return backoff.retry_delay(
+        claim.failures + claim.unknown_answers + 1,
+        first=sending.first_delay_seconds,
+        longest=sending.longest_delay_seconds,
+        rng=rng,
+    )
+
+
+def _send(claim: Claim, client: MinistryClient) -> Outcome:
+    message = message_of(claim)
+    if claim.kind == SubmissionKind.CERTIFICATE:
+        certificate = outbox.load_document(claim.submission_id)
+        _, answer = client.register_certificate(message, certificate, claim.details)
+        return Acknowledged(_evidence(answer), _first_poll(client.description))
+    send = client.recall if claim.kind == SubmissionKind.RECALL else client.submit
+    receipt, answer = send(message, outbox.load_content(claim.submission_id))
+    return Acknowledged(_evidence(answer), _first_poll(client.description), receipt.response_code)
+
+
+def _first_poll(description: EndpointDescription) -> float:
+    first = description.polling.first_delays_seconds
+    return first[0] if first else 1.0
+
+
+def _evidence(answer: Answer) -> Evidence:
+    return Evidence(answer.status, answer.body)
+
+
+def _culprits(problem: PackageRefused, claim: Claim, description: EndpointDescription) -> list[ItemVerdict]:
+    """The records the Ministry named in refusing the package; none when its lines cannot be trusted."""
+    if not problem.lines:
+        return []
+    question = verdicts.Question(
+        keys_of(claim.submission_id), claim.kind == SubmissionKind.RECALL, 0.0, 0.0, 1, uncertain=False
+    )
+    try:
+        named = verdicts.of_lines(question, problem.lines, description)
+    except verdicts.Untrustworthy:
+        return []
+    return [one for one in named if one.verdict == "REJECTED"]

@@ -1,0 +1,192 @@
+"""What the workers run: one kind of work at a time, each run bounded in time and safe to run twice at once.
+
+FORWARD and COLLECT work off what is due until nothing is (so that losing the broker costs seconds); the other kinds run
+once per slot of their interval, and the slot's row decides who runs it. Every run that did something leaves a SyncRun.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from random import Random, SystemRandom
+from typing import Final
+
+from django.db import IntegrityError, transaction
+
+from gateway import circuit, conf, duties, forwarding, outbox, receipts, session
+from gateway.conf import EndpointDescription
+from gateway.models import Endpoint, Submission, SyncRun
+from gateway.outbox import Claim, Purpose
+from gateway.states import EndpointState, RunResult, SubmissionState
+
+logger = logging.getLogger(__name__)
+
+FORWARD, COLLECT, PROBE = "FORWARD", "COLLECT", "PROBE"
+_BUDGET: Final = 20.0
+# A fresh acknowledgement is asked about after a second: waiting for it here beats another trip through the broker.
+_PATIENCE: Final = 1.6
+_ORDER: Final = {
+    FORWARD: (Purpose.ASK, Purpose.SEND, Purpose.COLLECT),
+    COLLECT: (Purpose.COLLECT, Purpose.ASK, Purpose.SEND),
+}
+# Each scheduled kind with the setting that holds its interval and the duty it runs.
+SCHEDULED: Final[dict[str, tuple[str, Callable[..., dict[str, int]]]]] = {
+    "RECONCILE": ("reconcile_seconds", duties.reconcile),
+    "CATALOGUES": ("catalogues_seconds", duties.catalogues),
+    "CERTIFICATES": ("certificates_seconds", duties.certificates),
+    "WATCH": ("watch_seconds", duties.watch),
+    "HOUSEKEEPING": ("housekeeping_seconds", duties.housekeeping),
+}
+
+
+def run(kind: str, now: datetime | None = None, *, budget: float = _BUDGET) -> dict[str, int]:
+    """Run one kind of work and say what it did. Without `now` the database's clock counts."""
+    clock = outbox.database_now if now is None else lambda: now
+    if kind in _ORDER:
+        return _work(kind, clock, budget)
+    if kind == PROBE:
+        opened = circuit.probe(session.client(), now=clock(), rng=SystemRandom())
+        return {"opened": int(bool(opened))}
+    return _scheduled(kind, clock())
+
+
+def due(*, now: datetime) -> list[str]:
+    """The kinds of work that have something to do now: a few index look-ups, run every few seconds."""
+    description = conf.endpoint()
+    endpoint = circuit.row(description)
+    found = [kind for kind, (setting, _) in SCHEDULED.items() if not _slot_taken(kind, setting, description, now)]
+    if endpoint.state == EndpointState.PAUSED:
+        probe_due = endpoint.next_probe_at is not None and endpoint.next_probe_at <= now
+        return [*found, *([PROBE] if probe_due else [])]
+    waiting = Submission.objects.filter(endpoint=endpoint)
+    lost = waiting.filter(state=SubmissionState.SENDING, lease_until__lt=now).exists()
+    owed = waiting.filter(next_attempt_at__lte=now)
+    if lost or owed.filter(state__in=[SubmissionState.QUEUED, SubmissionState.UNCERTAIN]).exists():
+        found.append(FORWARD)
+    if owed.filter(state=SubmissionState.ACKNOWLEDGED).exists():
+        found.append(COLLECT)
+    return found
+
+
+def _work(kind: str, clock: Callable[[], datetime], budget: float) -> dict[str, int]:
+    """Claim → act → settle until nothing is due, the line is closed or the time is over."""
+    counts: Counter[str] = Counter()
+    started_at, deadline, rng = clock(), time.monotonic() + budget, SystemRandom()
+    counts["lease_expired"] = outbox.expire_leases(now=started_at)
+    while time.monotonic() < deadline:
+        description = conf.endpoint()
+        endpoint = circuit.row(description)
+        if endpoint.state != EndpointState.OPEN:
+            break
+        done = sum(_one(purpose, description, endpoint, clock(), rng, counts) for purpose in _ORDER[kind])
+        if not done and not _wait_for_next(endpoint, clock(), deadline):
+            break
+    _record(kind, counts, started_at, clock())
+    return dict(counts)
+
+
+def _one(
+    purpose: Purpose,
+    description: EndpointDescription,
+    endpoint: Endpoint,
+    now: datetime,
+    rng: Random,
+    counts: Counter[str],
+) -> int:
+    if purpose == Purpose.SEND and not circuit.may_send(endpoint, description=description, now=now):
+        return 0
+    claims = outbox.claim_due(
+        purpose=purpose,
+        endpoint_id=endpoint.pk,
+        now=now,
+        lease=description.lease(),
+        worker=worker_name(),
+        on_the_wire=description.sending.parallelism if purpose == Purpose.SEND else None,
+    )
+    for claim in claims:
+        _act(claim, endpoint, now, rng, counts)
+    return len(claims)
+
+
+def _act(claim: Claim, endpoint: Endpoint, now: datetime, rng: Random, counts: Counter[str]) -> None:
+    act = receipts.collect if claim.purpose == Purpose.COLLECT else forwarding.forward
+    settled = act(claim, session.client(), endpoint, now=now, rng=rng)
+    counts[claim.purpose.lower()] += 1
+    counts["judged"] += settled.judged
+    if not settled.applied:
+        counts["fenced"] += 1
+
+
+def _wait_for_next(endpoint: Endpoint, now: datetime, deadline: float) -> bool:
+    """Sleep until the next thing is due, if that is very soon; False when it is not."""
+    soonest = (
+        Submission.objects.filter(endpoint=endpoint, next_attempt_at__isnull=False)
+        .exclude(next_attempt_at__lte=now)
+        .order_by("next_attempt_at")
+        .values_list("next_attempt_at", flat=True)
+        .first()
+    )
+    if soonest is None:
+        return False
+    wait = (soonest - now).total_seconds()
+    if wait > _PATIENCE or time.monotonic() + wait > deadline:
+        return False
+    time.sleep(min(max(wait, 0.02), 0.25))
+    return True
+
+
+def _record(kind: str, counts: Counter[str], started_at: datetime, ended_at: datetime) -> None:
+    if any(counts.values()):
+        SyncRun.objects.create(
+            kind=kind, started_at=started_at, ended_at=ended_at, result=RunResult.DONE, counts=dict(counts)
+        )
+
+
+def _scheduled(kind: str, now: datetime) -> dict[str, int]:
+    setting, duty = SCHEDULED[kind]
+    description = conf.endpoint()
+    try:
+        with transaction.atomic():
+            row = SyncRun.objects.create(kind=kind, slot=_slot(setting, description, now), started_at=now)
+    except IntegrityError:
+        return {}  # another beat was first
+    try:
+        counts = duty(client=session.client(), now=now)
+    except Exception as problem:
+        # The row must say that the run failed; the trace goes to the log, and the next slot tries again.
+        SyncRun.objects.filter(pk=row.pk).update(
+            result=RunResult.FAILED, ended_at=outbox.database_now(), error=f"{type(problem).__name__}: {problem}"[:2000]
+        )
+        logger.exception("scheduled work failed", extra={"kind": kind})
+        return {"failed": 1}
+    SyncRun.objects.filter(pk=row.pk).update(result=RunResult.DONE, ended_at=outbox.database_now(), counts=counts)
+    return counts
+
+
+def _slot(setting: str, description: EndpointDescription, now: datetime) -> int:
+    return int(now.timestamp()) // int(getattr(description.schedule, setting))
+
+
+def _slot_taken(kind: str, setting: str, description: EndpointDescription, now: datetime) -> bool:
+    return SyncRun.objects.filter(kind=kind, slot=_slot(setting, description, now)).exists()
+
+
+def missed(*, now: datetime) -> list[str]:
+    """Scheduled kinds that did not start in the last two of their intervals."""
+    description = conf.endpoint()
+    late: list[str] = []
+    for kind, (setting, _) in SCHEDULED.items():
+        since = now - 2 * timedelta(seconds=getattr(description.schedule, setting))
+        if not SyncRun.objects.filter(kind=kind, started_at__gte=since).exists():
+            late.append(kind)
+    return late
+
+
+def worker_name() -> str:
+    """Who holds a lease: host and process."""
+    return f"{socket.gethostname()[:60]}:{os.getpid()}"

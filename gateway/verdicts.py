@@ -1,0 +1,114 @@
+"""From the Ministry's answer about one message to what the outbox shall write: pure, and suspicious.
+
+An answer with a line for a record that is not in the package, with a contradiction or with a status we do not know
+proves nothing: it is FateUnknown as a whole, so no single line of it becomes a verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.conf import EndpointDescription
+from gateway.exchange.messages import CertificateAnswer, QueryAnswer, ResultLine
+from gateway.outcomes import (
+    Evidence,
+    FateUnknown,
+    ItemError,
+    ItemVerdict,
+    Judged,
+    NeverArrived,
+    Outcome,
+    Waiting,
+)
+
+Word = Literal["ACCEPTED", "REJECTED"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What we asked about: the keys in the package, and the delays that fit each kind of answer."""
+
+    keys: Collection[str]
+    recall: bool
+    poll_delay: float
+    retry_delay: float
+    unknown_needed: int
+    # While the fate is uncertain an empty bare list proves nothing.
+    uncertain: bool
+
+
+class Untrustworthy(Exception):
+    """The lines contradict the package or themselves. Codes: FOREIGN_LINES, CONTRADICTION, STATUS_UNKNOWN."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.message = message
+
+
+def of_answer(question: Question, answer: QueryAnswer, evidence: Evidence, description: EndpointDescription) -> Outcome:
+    """The outcome of a question of type 2 or 6."""
+    receipt, codes = answer.receipt, description.answers
+    if receipt is not None and receipt.error in codes.unknown:
+        return NeverArrived(evidence, question.retry_delay, question.unknown_needed)
+    try:
+        verdicts = of_lines(question, answer.lines, description)
+    except Untrustworthy as problem:
+        return FateUnknown(problem.code, problem.message, question.retry_delay, http_status=evidence.http_status)
+    if receipt is None and question.uncertain and not answer.lines:
+        return FateUnknown("EMPTY_ANSWER", "Danh sách trống không nói gói đã tới hay chưa.", question.retry_delay)
+    stage = receipt.response_code if receipt is not None else ""
+    if not verdicts:
+        return Waiting(question.poll_delay, stage)
+    return Judged(evidence, verdicts, stage in codes.finished, question.poll_delay, stage)
+
+
+def of_certificate(
+    question: Question, answer: CertificateAnswer, evidence: Evidence, description: EndpointDescription
+) -> Outcome:
+    """The outcome of a question of type 4."""
+    if answer.error in description.answers.unknown:
+        return NeverArrived(evidence, question.retry_delay, question.unknown_needed)
+    if answer.approved is None:
+        return Waiting(question.poll_delay)
+    errors = () if answer.approved else (ItemError(answer.error, answer.error_field_title, answer.error_description),)
+    verdict: Word = "ACCEPTED" if answer.approved else "REJECTED"
+    return Judged(evidence, [ItemVerdict(key, verdict, errors) for key in question.keys], True, question.poll_delay)
+
+
+def of_lines(question: Question, lines: Sequence[ResultLine], description: EndpointDescription) -> list[ItemVerdict]:
+    """One verdict per item, several errors each. Raises Untrustworthy."""
+    ours = {key.lower(): key for key in question.keys}
+    found: dict[str, ItemVerdict] = {}
+    for line in lines:
+        key = ours.get(line.lookup_uuid.lower())
+        if key is None:
+            raise Untrustworthy("FOREIGN_LINES", "Câu trả lời có học bạ không thuộc gói này.")
+        verdict = _verdict(line.status, question.recall, description)
+        if verdict is None:
+            continue
+        known = found.get(key)
+        if known is not None and known.verdict != verdict:
+            raise Untrustworthy("CONTRADICTION", "Câu trả lời vừa chấp nhận vừa từ chối một học bạ.")
+        errors = (*(known.errors if known else ()), *_errors(line))
+        found[key] = ItemVerdict(key, verdict, errors)
+    return list(found.values())
+
+
+def _verdict(status: int, recall: bool, description: EndpointDescription) -> Word | None:
+    values = description.verdicts
+    if status in (values.recall_accepted if recall else values.accepted):
+        return "ACCEPTED"
+    if status in (values.recall_rejected if recall else values.rejected):
+        return "REJECTED"
+    if recall and status in values.recall_waiting:
+        return None
+    raise Untrustworthy("STATUS_UNKNOWN", f"Câu trả lời mang trạng thái lạ ({status}).")
+
+
+def _errors(line: ResultLine) -> tuple[ItemError, ...]:
+    if not (line.error or line.error_description or line.error_field_title):
+        return ()
+    return (ItemError(line.error, line.error_field_title, line.error_description),)
