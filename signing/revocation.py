@@ -1,0 +1,261 @@
+"""Revocation from evidence already at hand: CRLs and OCSP answers, each believed only when its issuer signed it.
+
+`RevocationCache` is the `RevocationSource` of the house. It never reaches for the network: `signing.online` fetches in
+the background and adds what it got. Evidence is judged for the signing time: a later list still tells of an earlier
+revocation, and one that has run out by then proves nothing.
+"""
+
+import hashlib
+import threading
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from signing.trust.revoked import RevocationAnswer, RevocationState
+
+# RFC 6960 § 4.2.2.2.1 and RFC 5280 § 5.1.2.5: without nextUpdate the answer speaks for its own moment only.
+_WITHOUT_NEXT = timedelta(hours=24)
+_WRONG = (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature, x509.ExtensionNotFound)
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    """A CRL whose form is usable; whether its issuer signed it is asked per issuer."""
+
+    crl: x509.CertificateRevocationList
+    sha256: str
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Single:
+    """An OCSP answer on one certificate."""
+
+    answer: ocsp.OCSPResponse
+    sha256: str
+    start: datetime
+    end: datetime
+
+
+class RevocationCache:
+    """A `RevocationSource` over evidence added so far. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lists: dict[bytes, list[_List]] = defaultdict(list)
+        self._singles: dict[int, list[_Single]] = defaultdict(list)
+        self._known: set[str] = set()
+        self._signed: dict[tuple[str, str], bool] = {}
+        self._lock = threading.Lock()
+
+    def add_crl(self, data: bytes) -> str | None:
+        """Add a CRL (DER or PEM); its SHA-256, or None when it is of a form that proves nothing here."""
+        try:
+            pem = data.lstrip().startswith(b"-----BEGIN")
+            crl = x509.load_pem_x509_crl(data) if pem else x509.load_der_x509_crl(data)
+            if not _whole(crl):
+                return None
+            digest, start = hashlib.sha256(data).hexdigest(), crl.last_update_utc
+            entry = _List(crl, digest, start, crl.next_update_utc or start + _WITHOUT_NEXT)
+            issuer = crl.issuer.public_bytes()
+        except _WRONG:
+            return None
+        with self._lock:
+            if digest not in self._known:
+                self._known.add(digest)
+                self._lists[issuer].append(entry)
+                self._lists[issuer].sort(key=lambda item: item.start)
+        return digest
+
+    def add_ocsp(self, data: bytes) -> str | None:
+        """Add an OCSP answer (DER); its SHA-256, or None when it answers nothing."""
+        try:
+            answer = ocsp.load_der_ocsp_response(data)
+            if answer.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+                return None
+            digest, start = hashlib.sha256(data).hexdigest(), answer.this_update_utc
+            entry = _Single(answer, digest, start, answer.next_update_utc or start + _WITHOUT_NEXT)
+            serial = answer.serial_number
+        except _WRONG:
+            return None
+        with self._lock:
+            if digest not in self._known:
+                self._known.add(digest)
+                self._singles[serial].append(entry)
+        return digest
+
+    def status(self, certificate: bytes, issuer: bytes, *, at: datetime) -> RevocationAnswer:
+        """State of `certificate` (DER), issued by `issuer` (DER), at the time `at`. Never raises."""
+        try:
+            leaf, authority = x509.load_der_x509_certificate(certificate), x509.load_der_x509_certificate(issuer)
+        except _WRONG:
+            return RevocationAnswer(RevocationState.UNKNOWN, detail="CERTIFICATE_UNREADABLE")
+        answers = [*self._by_lists(leaf, authority, issuer, at), *self._by_singles(leaf, authority, issuer, at)]
+        # A revocation told by anyone entitled to tell it outweighs every list that does not know of it yet.
+        for state in (RevocationState.REVOKED, RevocationState.GOOD):
+            for answer in answers:
+                if answer.state is state:
+                    return answer
+        return RevocationAnswer(RevocationState.UNKNOWN, detail="NO_EVIDENCE_FOR_THAT_TIME")
+
+    def _by_lists(
+        self, leaf: x509.Certificate, authority: x509.Certificate, issuer: bytes, at: datetime
+    ) -> list[RevocationAnswer]:
+        with self._lock:
+            lists = list(reversed(self._lists.get(leaf.issuer.public_bytes(), ())))
+        found: list[RevocationAnswer] = []
+        for item in lists:
+            if not _covers(item.crl, leaf) or not self._is_signed(item, authority, issuer):
+                continue
+            entry = item.crl.get_revoked_certificate_by_serial_number(leaf.serial_number)
+            if entry is not None and entry.revocation_date_utc <= at:
+                found.append(_revoked(entry.revocation_date_utc, _crl_reason(entry), item.sha256))
+            elif at <= item.end and (item.start <= at or leaf.not_valid_after_utc >= item.start):
+                # A list made later is as good, as long as the certificate had not expired and fallen off it.
+                found.append(RevocationAnswer(RevocationState.GOOD, evidence=(item.sha256,)))
+        return found
+
+    def _by_singles(
+        self, leaf: x509.Certificate, authority: x509.Certificate, issuer: bytes, at: datetime
+    ) -> list[RevocationAnswer]:
+        with self._lock:
+            singles = list(self._singles.get(leaf.serial_number, ()))
+        found: list[RevocationAnswer] = []
+        for item in singles:
+            if not _asks_of(item.answer, leaf, authority) or not self._is_answered(item, authority, issuer):
+                continue
+            revoked_at = item.answer.revocation_time_utc
+            if item.answer.certificate_status is ocsp.OCSPCertStatus.REVOKED:
+                if revoked_at is not None and revoked_at <= at:
+                    found.append(_revoked(revoked_at, str(item.answer.revocation_reason or ""), item.sha256))
+                elif at <= item.end:
+                    found.append(RevocationAnswer(RevocationState.GOOD, evidence=(item.sha256,)))
+            elif item.answer.certificate_status is ocsp.OCSPCertStatus.GOOD and at <= item.end:
+                found.append(RevocationAnswer(RevocationState.GOOD, evidence=(item.sha256,)))
+        return found
+
+    def _is_signed(self, item: _List, authority: x509.Certificate, issuer: bytes) -> bool:
+        key = (item.sha256, hashlib.sha256(issuer).hexdigest())
+        if key not in self._signed:
+            public = authority.public_key()
+            if not isinstance(public, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) or not _may_sign_lists(authority):
+                self._signed[key] = False
+            else:
+                try:
+                    self._signed[key] = item.crl.is_signature_valid(public)
+                except _WRONG:
+                    self._signed[key] = False
+        return self._signed[key]
+
+    def _is_answered(self, item: _Single, authority: x509.Certificate, issuer: bytes) -> bool:
+        key = (item.sha256, hashlib.sha256(issuer).hexdigest())
+        if key not in self._signed:
+            self._signed[key] = any(_ocsp_signed_by(item.answer, one) for one in _responders(item.answer, authority))
+        return self._signed[key]
+
+
+def _whole(crl: x509.CertificateRevocationList) -> bool:
+    """Neither a delta, nor indirect, nor for some reasons only: such a list cannot prove that a certificate is good."""
+    for extension in crl.extensions:
+        value = extension.value
+        if isinstance(value, x509.DeltaCRLIndicator):
+            return False
+        if isinstance(value, x509.IssuingDistributionPoint):
+            if value.indirect_crl or value.only_some_reasons or value.only_contains_attribute_certs:
+                return False
+        elif extension.critical:
+            return False
+    return True
+
+
+def _covers(crl: x509.CertificateRevocationList, leaf: x509.Certificate) -> bool:
+    try:
+        scope = crl.extensions.get_extension_for_class(x509.IssuingDistributionPoint).value
+    except x509.ExtensionNotFound:
+        return True
+    is_authority = _is_authority(leaf)
+    if (scope.only_contains_ca_certs and not is_authority) or (scope.only_contains_user_certs and is_authority):
+        return False
+    if not scope.full_name:
+        return scope.relative_name is None
+    return bool(set(scope.full_name) & set(_distribution_names(leaf)))
+
+
+def _distribution_names(leaf: x509.Certificate) -> list[x509.GeneralName]:
+    try:
+        points = leaf.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    except x509.ExtensionNotFound:
+        return []
+    return [name for point in points for name in point.full_name or ()]
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+
+
+def _may_sign_lists(authority: x509.Certificate) -> bool:
+    try:
+        return authority.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign
+    except x509.ExtensionNotFound:
+        return True
+
+
+def _crl_reason(entry: x509.RevokedCertificate) -> str:
+    try:
+        return entry.extensions.get_extension_for_class(x509.CRLReason).value.reason.value
+    except x509.ExtensionNotFound:
+        return ""
+
+
+def _revoked(at: datetime, reason: str, evidence: str) -> RevocationAnswer:
+    return RevocationAnswer(RevocationState.REVOKED, revoked_at=at, reason=reason, evidence=(evidence,))
+
+
+def _asks_of(answer: ocsp.OCSPResponse, leaf: x509.Certificate, authority: x509.Certificate) -> bool:
+    # The CertID hashes bind the answer to this issuer: a serial alone is anybody's.
+    try:
+        request = ocsp.OCSPRequestBuilder().add_certificate(leaf, authority, answer.hash_algorithm).build()
+    except _WRONG:
+        return False
+    same = answer.issuer_name_hash == request.issuer_name_hash and answer.issuer_key_hash == request.issuer_key_hash
+    return same and answer.serial_number == leaf.serial_number
+
+
+def _responders(answer: ocsp.OCSPResponse, authority: x509.Certificate) -> list[x509.Certificate]:
+    """RFC 6960 § 4.2.2.2: the issuer itself, or whom it named for this with a certificate of its own."""
+    return [authority, *(one for one in answer.certificates if _is_delegate(one, authority, answer.this_update_utc))]
+
+
+def _is_delegate(certificate: x509.Certificate, authority: x509.Certificate, at: datetime) -> bool:
+    try:
+        certificate.verify_directly_issued_by(authority)
+        purposes = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except _WRONG:
+        return False
+    in_time = certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc
+    return in_time and ExtendedKeyUsageOID.OCSP_SIGNING in purposes
+
+
+def _ocsp_signed_by(answer: ocsp.OCSPResponse, signer: x509.Certificate) -> bool:
+    algorithm, public = answer.signature_hash_algorithm, signer.public_key()
+    if algorithm is None or algorithm.name in ("md5", "sha1"):
+        return False
+    try:
+        if isinstance(public, rsa.RSAPublicKey):
+            public.verify(answer.signature, answer.tbs_response_bytes, padding.PKCS1v15(), algorithm)
+            return True
+        if isinstance(public, ec.EllipticCurvePublicKey):
+            public.verify(answer.signature, answer.tbs_response_bytes, ec.ECDSA(algorithm))
+            return True
+    except _WRONG:
+        return False
+    return False

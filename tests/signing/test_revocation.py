@@ -1,0 +1,152 @@
+"""Revocation judged at the signing time from CRLs and OCSP answers; what is not signed by the issuer proves nothing."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from signing.revocation import RevocationCache
+from signing.trust.revoked import RevocationState
+
+DAY = timedelta(days=1)
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+class Issuer:
+    """An authority `name` with a key, that issues certificates, lists and answers."""
+
+    def __init__(self, name: str) -> None:
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        self.certificate = self._certificate(self.name, self.key, 1, ca=True)
+
+    def _certificate(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, serial: int, *, ca: bool, ocsp_signing: bool = False
+    ) -> x509.Certificate:
+        built = x509.CertificateBuilder().subject_name(subject).issuer_name(self.name).public_key(key.public_key())
+        built = built.serial_number(serial).not_valid_before(NOW - 300 * DAY).not_valid_after(NOW + 300 * DAY)
+        built = built.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        if ocsp_signing:
+            built = built.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]), critical=False)
+        return built.sign(self.key, hashes.SHA256())
+
+    def issue(self, serial: int, *, ocsp_signing: bool = False) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"Người mẫu {serial}")])
+        return self._certificate(subject, key, serial, ca=False, ocsp_signing=ocsp_signing), key
+
+    def crl(self, revoked: dict[int, datetime], *, at: datetime, days: int = 7, by: "Issuer | None" = None) -> bytes:
+        built = x509.CertificateRevocationListBuilder().issuer_name(self.name)
+        built = built.last_update(at).next_update(at + days * DAY)
+        for serial, moment in revoked.items():
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(moment)
+            reason = x509.CRLReason(x509.ReasonFlags.key_compromise)
+            built = built.add_revoked_certificate(entry.add_extension(reason, critical=False).build())
+        return built.sign((by or self).key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+    def answer(
+        self,
+        leaf: x509.Certificate,
+        status: ocsp.OCSPCertStatus,
+        *,
+        at: datetime,
+        revoked_at: datetime | None = None,
+        by: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None = None,
+    ) -> bytes:
+        certificate, key = by or (self.certificate, self.key)
+        built = ocsp.OCSPResponseBuilder().add_response(
+            cert=leaf,
+            issuer=self.certificate,
+            algorithm=hashes.SHA1(),
+            cert_status=status,
+            this_update=at,
+            next_update=at + DAY,
+            revocation_time=revoked_at,
+            revocation_reason=None,
+        )
+        built = built.responder_id(ocsp.OCSPResponderEncoding.HASH, certificate).certificates([certificate])
+        return built.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Issuer:
+    return Issuer("CA mẫu")
+
+
+@pytest.fixture(scope="module")
+def leaf(issuer: Issuer) -> x509.Certificate:
+    return issuer.issue(77)[0]
+
+
+def state(cache: RevocationCache, leaf: x509.Certificate, issuer: Issuer, at: datetime) -> RevocationState:
+    certificates = (leaf.public_bytes(Encoding.DER), issuer.certificate.public_bytes(Encoding.DER))
+    return cache.status(*certificates, at=at).state
+
+
+def test_without_evidence_the_answer_is_unknown(issuer: Issuer, leaf: x509.Certificate) -> None:
+    assert state(RevocationCache(), leaf, issuer, NOW) is RevocationState.UNKNOWN
+
+
+def test_a_list_speaks_until_its_next_update_and_not_after(issuer: Issuer, leaf: x509.Certificate) -> None:
+    cache = RevocationCache()
+    cache.add_crl(issuer.crl({}, at=NOW))
+    assert state(cache, leaf, issuer, NOW + 6 * DAY) is RevocationState.GOOD
+    assert state(cache, leaf, issuer, NOW + 8 * DAY) is RevocationState.UNKNOWN
+    # A list made after the signing time tells of everything that was revoked before it.
+    assert state(cache, leaf, issuer, NOW - 30 * DAY) is RevocationState.GOOD
+
+
+def test_revocation_counts_from_its_moment_on(issuer: Issuer, leaf: x509.Certificate) -> None:
+    cache = RevocationCache()
+    cache.add_crl(issuer.crl({77: NOW - 10 * DAY}, at=NOW))
+    assert state(cache, leaf, issuer, NOW - 11 * DAY) is RevocationState.GOOD
+    assert state(cache, leaf, issuer, NOW - 9 * DAY) is RevocationState.REVOKED
+
+
+def test_a_revocation_outweighs_an_older_list_that_does_not_know_of_it(issuer: Issuer, leaf: x509.Certificate) -> None:
+    cache = RevocationCache()
+    cache.add_crl(issuer.crl({}, at=NOW - DAY))
+    cache.add_crl(issuer.crl({77: NOW - 2 * DAY}, at=NOW))
+    assert state(cache, leaf, issuer, NOW) is RevocationState.REVOKED
+
+
+def test_a_list_by_somebody_else_proves_nothing(issuer: Issuer, leaf: x509.Certificate) -> None:
+    cache = RevocationCache()
+    cache.add_crl(issuer.crl({}, at=NOW, by=Issuer("CA mẫu")))
+    assert state(cache, leaf, issuer, NOW) is RevocationState.UNKNOWN
+
+
+def test_a_delta_or_broken_list_is_not_taken(issuer: Issuer) -> None:
+    built = x509.CertificateRevocationListBuilder().issuer_name(issuer.name).last_update(NOW).next_update(NOW + DAY)
+    delta = built.add_extension(x509.DeltaCRLIndicator(1), critical=True).sign(issuer.key, hashes.SHA256())
+    cache = RevocationCache()
+    assert cache.add_crl(delta.public_bytes(Encoding.DER)) is None
+    assert cache.add_crl(b"khong phai CRL") is None
+    assert cache.add_ocsp(b"khong phai OCSP") is None
+
+
+def test_an_ocsp_answer_by_the_issuer_or_its_delegate_is_believed(issuer: Issuer, leaf: x509.Certificate) -> None:
+    direct, delegated = RevocationCache(), RevocationCache()
+    direct.add_ocsp(issuer.answer(leaf, ocsp.OCSPCertStatus.GOOD, at=NOW))
+    assert state(direct, leaf, issuer, NOW) is RevocationState.GOOD
+    assert state(direct, leaf, issuer, NOW + 2 * DAY) is RevocationState.UNKNOWN
+    delegate = issuer.issue(900, ocsp_signing=True)
+    revoked = issuer.answer(leaf, ocsp.OCSPCertStatus.REVOKED, at=NOW, revoked_at=NOW - DAY, by=delegate)
+    delegated.add_ocsp(revoked)
+    assert state(delegated, leaf, issuer, NOW) is RevocationState.REVOKED
+    assert state(delegated, leaf, issuer, NOW - 2 * DAY) is RevocationState.GOOD
+
+
+def test_an_ocsp_answer_by_an_ordinary_certificate_or_on_another_issuer_proves_nothing(
+    issuer: Issuer, leaf: x509.Certificate
+) -> None:
+    cache = RevocationCache()
+    cache.add_ocsp(issuer.answer(leaf, ocsp.OCSPCertStatus.GOOD, at=NOW, by=issuer.issue(901)))
+    other = Issuer("CA khác")
+    cache.add_ocsp(other.answer(other.issue(77)[0], ocsp.OCSPCertStatus.GOOD, at=NOW))
+    assert state(cache, leaf, issuer, NOW) is RevocationState.UNKNOWN
