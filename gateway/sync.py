@@ -83,7 +83,10 @@ def _work(kind: str, clock: Callable[[], datetime], budget: float) -> dict[str, 
         endpoint = circuit.row(description)
         if endpoint.state != EndpointState.OPEN:
             break
-        done = sum(_one(purpose, description, endpoint, clock(), rng, counts) for purpose in _ORDER[kind])
+        done = sum(
+            _one(purpose, description=description, endpoint=endpoint, now=clock(), rng=rng, counts=counts)
+            for purpose in _ORDER[kind]
+        )
         if not done and not _wait_for_next(endpoint, clock(), deadline):
             break
     _record(kind, counts, started_at, clock())
@@ -92,6 +95,7 @@ def _work(kind: str, clock: Callable[[], datetime], budget: float) -> dict[str, 
 
 def _one(
     purpose: Purpose,
+    *,
     description: EndpointDescription,
     endpoint: Endpoint,
     now: datetime,
