@@ -1,0 +1,157 @@
+"""Path validation (RFC 5280 § 6.1) of a signer's certificate at a time, remembered per certificate and period.
+
+The path itself is built and checked by pyhanko-certvalidator without revocation: revocation is asked of the
+`RevocationSource` separately, for every certificate of the path, at signing time. Never touches the network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from asn1crypto import x509 as asn1_x509
+from pyhanko_certvalidator import CertificateValidator, ValidationContext
+from pyhanko_certvalidator.errors import (
+    ExpiredError,
+    NotYetValidError,
+    PathBuildingError,
+    PathValidationError,
+    RevokedError,
+    ValidationError,
+)
+
+from signing.errors import TrustStoreUnreadable
+from signing.trust.certificates import CertificateFacts, read_certificate
+from signing.trust.store import TrustStore
+
+# The library tells every failed path at WARNING; the verdict says it already.
+logging.getLogger("pyhanko_certvalidator").setLevel(logging.ERROR)
+
+
+class ChainVerdict(StrEnum):
+    VALID = "VALID"
+    NOT_FOUND = "NOT_FOUND"  # no path to a trust anchor
+    EXPIRED = "EXPIRED"
+    NOT_YET_VALID = "NOT_YET_VALID"
+    INVALID = "INVALID"  # a path was found and breaks a rule of RFC 5280
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A verdict and the certificates relied on, leaf first, anchor last; good from `since` to `until`."""
+
+    verdict: ChainVerdict
+    certificates: tuple[CertificateFacts, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    detail: str = ""
+
+    def holds_at(self, moment: datetime) -> bool:
+        """Whether a remembered valid path also answers for this moment."""
+        return self.since is not None and self.until is not None and self.since <= moment <= self.until
+
+
+_MAX_REMEMBERED = 50_000
+_lock = threading.Lock()
+
+
+def build_chain(
+    leaf: CertificateFacts, trust: TrustStore, *, at: datetime, extra: Sequence[CertificateFacts] = ()
+) -> Chain:
+    """The path from `leaf` to an anchor as of the time `at`. `extra` are certificates that came with the signature."""
+    if at < leaf.not_before:
+        return Chain(ChainVerdict.NOT_YET_VALID, (leaf,), detail=leaf.common_name)
+    if at > leaf.not_after:
+        return Chain(ChainVerdict.EXPIRED, (leaf,), detail=leaf.common_name)
+    # A store's own path serves every signature of the certificate, whatever came along with it.
+    remembered: Chain | None = trust.remembered.get(leaf.sha256)
+    if remembered is not None and remembered.holds_at(at):
+        return remembered
+    chain = _validate(leaf, trust, at, extra)
+    if chain.verdict is ChainVerdict.VALID:
+        with _lock:
+            if len(trust.remembered) >= _MAX_REMEMBERED:
+                trust.remembered.clear()
+            trust.remembered[leaf.sha256] = chain
+    return chain
+
+
+def _validate(leaf: CertificateFacts, trust: TrustStore, at: datetime, extra: Sequence[CertificateFacts]) -> Chain:
+    if not trust.anchors:
+        return Chain(ChainVerdict.NOT_FOUND, (leaf,))
+    context = ValidationContext(
+        trust_roots=[_asn1(item) for item in trust.anchors],
+        other_certs=[_asn1(item) for item in (*trust.intermediates, *extra) if item.sha256 != leaf.sha256],
+        moment=at,
+        allow_fetching=False,
+        revocation_mode="soft-fail",
+    )
+    validator = CertificateValidator(_asn1(leaf), validation_context=context)
+    try:
+        path = _run(validator.async_validate_path())
+    except NotYetValidError as error:
+        return Chain(ChainVerdict.NOT_YET_VALID, (leaf,), detail=str(error))
+    except ExpiredError as error:
+        return Chain(ChainVerdict.EXPIRED, (leaf,), detail=str(error))
+    except PathBuildingError as error:
+        return Chain(ChainVerdict.NOT_FOUND, (leaf,), detail=str(error))
+    except (RevokedError, PathValidationError, ValidationError) as error:
+        return Chain(ChainVerdict.INVALID, (leaf,), detail=str(error))
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, NotImplementedError, OverflowError) as error:
+        # R19: malformed ASN.1 surfaces as anything; it is never a valid path.
+        return Chain(ChainVerdict.INVALID, (leaf,), detail=type(error).__name__)
+    return _found(path)
+
+
+def _run(coroutine: Any) -> Any:
+    """Run a coroutine that never waits (no fetching); works inside a running event loop too."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    result: list[Any] = []
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            result.append(asyncio.run(coroutine))
+        except BaseException as error:  # noqa: BLE001 - carried to the caller below
+            failure.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return result[0]
+
+
+def _found(path: Any) -> Chain:
+    try:
+        certificates = [read_certificate(item.dump()) for item in path]
+        anchor = path.trust_anchor.certificate
+        if anchor is not None and certificates[-1:] != [read_certificate(anchor.dump())]:
+            facts = read_certificate(anchor.dump())
+            certificates = [item for item in certificates if item.sha256 != facts.sha256]
+            certificates = [facts, *certificates]
+    except TrustStoreUnreadable as error:
+        return Chain(ChainVerdict.INVALID, detail=error.code)
+    certificates.reverse()
+    # The anchor's own dates do not count: trust in it is the administrator's word (RFC 5280 § 6.1.1 (d)).
+    dated = certificates[:-1] or certificates
+    return Chain(
+        ChainVerdict.VALID,
+        tuple(certificates),
+        max(item.not_before for item in dated),
+        min(item.not_after for item in dated),
+    )
+
+
+def _asn1(facts: CertificateFacts) -> Any:
+    return asn1_x509.Certificate.load(facts.der)

@@ -1,0 +1,222 @@
+"""Steps (5) to (9) for one signature in its place, each written into the log as it ends."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from signing.policy import SignaturePolicy
+from signing.report import (
+    Indication,
+    ReportWarning,
+    SignatureReport,
+    Step,
+    StepStatus,
+    SubIndication,
+    indication_of,
+)
+from signing.trust import RevocationSource, TrustStore
+from signing.verification.evidence import check_chain, check_revocation
+from signing.verification.keyinfo import KeyInfo, read_key_info, subject_warning
+from signing.verification.moments import SigningTime, read_signing_time
+from signing.verification.order import check_date, check_moment
+from signing.verification.outcome import STEP_NAMES, Refusal, StepLog
+from signing.verification.placement import IdMap, Placed
+from signing.verification.properties import check_signing_certificate
+from signing.verification.references import DigestCache, check_digests, resolve
+from signing.verification.signers import (
+    SignerBinding,
+    ask_binding,
+    check_certificate,
+    check_number,
+    check_shared,
+    claimed_number,
+    soft,
+)
+from signing.verification.structure import SignatureShape, read_shape
+from signing.verification.values import check_key, check_value
+from signing.xml import Document, canonical_bytes
+
+log = logging.getLogger("signing.verification")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What all signatures of one document are judged by."""
+
+    document: Document
+    policy: SignaturePolicy
+    trust: TrustStore
+    at: datetime
+    ids: IdMap
+    binding: SignerBinding | None = None
+    revocation: RevocationSource | None = None
+    cache: DigestCache = field(default_factory=DigestCache)
+    # certificates already met in this document: who signed with them, under which number
+    certificates: dict[str, tuple[Placed, str | None]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What is known of the signature so far; fills the report even when a later step refuses."""
+
+    number: int = 5
+    facts: SignatureReport | None = None
+    warnings: list[ReportWarning] = field(default_factory=list)
+    log: StepLog = field(default_factory=StepLog)
+
+
+def verify_one(placed: Placed, question: Question) -> SignatureReport:
+    """The verdict on one signature; never raises for anything the signature contains (R19)."""
+    progress = _Progress(facts=SignatureReport(placed.slot.role, placed.place, Indication.INDETERMINATE, covers=placed.covers))
+    try:
+        _run(placed, question, progress)
+    except Refusal as refusal:
+        return _finish(placed, progress, refusal)
+    except Exception as error:  # noqa: BLE001 - R19: whatever was not foreseen refuses, with a code of its own
+        log.error("verification step %s ended in %s", progress.number, type(error).__name__)
+        return _finish(
+            placed,
+            progress,
+            Refusal(SubIndication.FORMAT_FAILURE, "UNFORESEEN", "Không kiểm tra được chữ ký này. Hãy ký lại; nếu lặp lại, báo cho Sở."),
+        )
+    return _finish(placed, progress, None)
+
+
+def _run(placed: Placed, question: Question, progress: _Progress) -> None:
+    policy = question.policy
+    # (5) shape, targets, transforms
+    assert placed.signature is not None
+    shape = read_shape(placed.signature)
+    time = read_signing_time(shape, allow_xades=policy.xades)
+    note(progress, signing_time=time.at, algorithm=shape.algorithm.name)
+    resolved = resolve(shape, placed, time, question.ids, question.document.root, policy)
+    progress.log.passed(5, placed.covers)
+    # (6) digest and signature value, with the certificate's key
+    progress.number = 6
+    info = read_key_info(shape.key_info)
+    _note_certificate(progress, info)
+    _check_algorithms(shape, info, policy, time)
+    note(progress, digest=check_digests(resolved, shape, question.cache, placed.target))
+    data = canonical_bytes(shape.signed_info, exclusive=shape.method.c14n.exclusive, prefixes=shape.method.prefixes)
+    check_value(info.certificate, shape.algorithm, data, shape.value)
+    progress.log.passed(6, shape.algorithm.name)
+    # (7) the time is covered (found in step 5) and possible
+    progress.number = 7
+    check_moment(time.at, policy, question.at)
+    _warn(progress, check_date(placed, time.at, policy))
+    progress.log.passed(7, time.at.isoformat())
+    # (8) certificate and role
+    progress.number = 8
+    _check_signer(placed, question, progress, shape, info, time)
+    # (9) chain, then revocation, at signing time
+    progress.number = 9
+    _check_evidence(question, progress, info, time)
+
+
+def _check_algorithms(shape: SignatureShape, info: KeyInfo, policy: SignaturePolicy, time: SigningTime) -> None:
+    algorithms = policy.algorithms
+    if not algorithms.admits_method(shape.algorithm, time.at):
+        raise Refusal(
+            SubIndication.CRYPTO_CONSTRAINTS_FAILURE,
+            "METHOD_WEAK",
+            f"Thuật toán ký {shape.algorithm.name} không còn được chấp nhận. Hãy ký lại bằng SHA-256 trở lên.",
+        )
+    for reference in shape.references:
+        if not algorithms.admits_digest(reference.digest, time.at):
+            raise Refusal(
+                SubIndication.CRYPTO_CONSTRAINTS_FAILURE,
+                "DIGEST_WEAK",
+                f"Thuật toán băm {reference.digest.upper()} không còn được chấp nhận. Hãy ký lại bằng SHA-256 trở lên.",
+            )
+    check_key(info.certificate, shape.algorithm, algorithms)
+
+
+def _check_signer(
+    placed: Placed, question: Question, progress: _Progress, shape: SignatureShape, info: KeyInfo, time: SigningTime
+) -> None:
+    policy = question.policy
+    check_certificate(info.certificate)
+    check_signing_certificate(time, info.certificate)
+    subject = subject_warning(info)
+    if subject is not None:
+        _warn(progress, soft(policy, "subject_name", subject.code, subject.message))
+    claimed = claimed_number(placed)
+    _warn(progress, check_number(placed, info.certificate, claimed, policy))
+    _warn(progress, check_shared(placed, info.certificate, question.certificates, claimed, policy))
+    question.certificates.setdefault(info.certificate.sha256, (placed, claimed))
+    if question.binding is not None:
+        progress.warnings.extend(ask_binding(question.binding, placed, info.certificate, claimed, time.at))
+        progress.log.passed(8, info.certificate.common_name)
+    elif policy.binding == "required":
+        raise Refusal(
+            SubIndication.SIG_CONSTRAINTS_FAILURE, "BINDING_MISSING", "Không có danh sách người ký để đối chiếu."
+        )
+    else:
+        progress.log.passed(8, info.certificate.common_name)
+        progress.log.not_run(8, "BINDING_NOT_ASKED", "Chưa đối chiếu với danh sách người ký của trường.")
+
+
+def _check_evidence(question: Question, progress: _Progress, info: KeyInfo, time: SigningTime) -> None:
+    chain = check_chain(info, question.trust, time.at)
+    evidence = check_revocation(chain, question.revocation, question.policy, time.at)
+    progress.log.passed(9, " ← ".join(item.common_name for item in chain.certificates))
+    if evidence is None:
+        progress.log.not_run(9, "REVOCATION_NOT_ASKED", "Chính sách không hỏi tình trạng thu hồi.")
+    else:
+        note(progress, evidence=evidence)
+
+
+def note(progress: _Progress, **facts: object) -> None:
+    """Remember facts for the report."""
+    assert progress.facts is not None
+    progress.facts = replace(progress.facts, **facts)  # type: ignore[arg-type]
+
+
+def _note_certificate(progress: _Progress, info: KeyInfo) -> None:
+    certificate = info.certificate
+    note(
+        progress,
+        signer=certificate.common_name or certificate.subject,
+        cccd=certificate.cccd,
+        organisation_id=certificate.organisation_id,
+        serial=certificate.serial,
+        issuer=certificate.issuer,
+        certificate_sha256=certificate.sha256,
+    )
+
+
+def _warn(progress: _Progress, warning: ReportWarning | None) -> None:
+    if warning is not None:
+        progress.warnings.append(warning)
+
+
+def _finish(placed: Placed, progress: _Progress, refusal: Refusal | None) -> SignatureReport:
+    assert progress.facts is not None
+    if refusal is not None:
+        progress.log.refused(progress.number, refusal)
+    progress.log.fill(range(5, 10))
+    sub = refusal.sub if refusal else None
+    return replace(
+        progress.facts,
+        indication=indication_of(sub),
+        sub_indication=sub,
+        code=refusal.code if refusal else "OK",
+        message=f"Chữ ký {placed.slot.role} ({placed.place}): {refusal.message}" if refusal else "Chữ ký hợp lệ.",
+        steps=progress.log.frozen(),
+        warnings=tuple(progress.warnings),
+    )
+
+
+def refuse_later(report: SignatureReport, refusal: Refusal, number: int) -> SignatureReport:
+    """A passed signature refused by a step over all signatures (order)."""
+    step = Step(number, STEP_NAMES[number], StepStatus.FAILED, refusal.code, refusal.message)
+    return replace(
+        report,
+        indication=indication_of(refusal.sub),
+        sub_indication=refusal.sub,
+        code=refusal.code,
+        message=f"Chữ ký {report.role} ({report.place}): {refusal.message}",
+        steps=(*report.steps, step),
+    )

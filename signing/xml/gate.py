@@ -1,0 +1,188 @@
+"""Rules R1 to R4 and R16: which bytes may become a tree at all.
+
+UTF-8 only, no DTD, no entity, no comment, no processing instruction, absolute namespace names, bounded size, depth
+and counts. The forbidden constructs are looked for in the raw bytes *before* a tree is built; the tree that results is
+the only one from which anything is verified or read. No network, no file is ever opened here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from lxml import etree
+
+from signing.errors import MalformedDocument
+
+Element: TypeAlias = etree._Element
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Upper bounds of one document; `max_bytes` is of the raw bytes."""
+
+    max_bytes: int
+    max_depth: int = 64
+    max_elements: int = 50_000
+    max_attributes: int = 50_000
+    max_name: int = 256
+    max_text: int = 1_000_000
+    max_namespaces: int = 2_000
+
+
+RECORD_LIMITS: Final = Limits(max_bytes=2 * 1024 * 1024)
+LIST_LIMITS: Final = Limits(
+    max_bytes=64 * 1024 * 1024, max_elements=3_000_000, max_attributes=3_000_000, max_namespaces=500_000
+)
+
+_BOM: Final = b"\xef\xbb\xbf"
+_DECLARATION: Final = re.compile(
+    rb"""<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*(?:"1\.0"|'1\.0')"""
+    rb"""(?:[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*(?:"([A-Za-z][\w.-]*)"|'([A-Za-z][\w.-]*)'))?"""
+    rb"""(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*(?:"(?:yes|no)"|'(?:yes|no)'))?[ \t\r\n]*\?>"""
+)
+_FORBIDDEN: Final = re.compile(rb"<!(?!\[CDATA\[)|<\?")
+_NAMESPACE: Final = re.compile(rb"""[ \t\r\n]xmlns(?::[^\s=<>"']{1,300})?[ \t\r\n]*=[ \t\r\n]*(?:"([^"]*)"|'([^']*)')""")
+_ABSOLUTE: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*:[^\s<&]+\Z")
+_TAG_NAME: Final = re.compile(rb"<[^\s<>/!?]*")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Document:
+    """Bytes that passed the gate, and their only tree. The tree is never changed after `parse`."""
+
+    raw: bytes
+    root: Element
+
+
+def parse(data: bytes, *, limits: Limits = RECORD_LIMITS) -> Document:
+    """Parse one document under the gate's rules.
+
+    Raises `MalformedDocument` with a code per rule: EMPTY, TOO_LARGE, ENCODING, DTD, COMMENT, PROCESSING_INSTRUCTION,
+    DECLARATION, NAMESPACE_RELATIVE, NOT_WELL_FORMED, TOO_DEEP, TOO_MANY_ELEMENTS, TOO_MANY_ATTRIBUTES, NAME_TOO_LONG …
+    """
+    check_bytes(data, limits)
+    try:
+        root = etree.fromstring(data, _parser())
+    except etree.XMLSyntaxError as error:
+        line, column = error.position if error.position else (None, None)
+        code = "NAMESPACE_UNDECLARED" if "not defined" in (error.msg or "") and "amespace" in (error.msg or "") else None
+        raise MalformedDocument(
+            code or "NOT_WELL_FORMED",
+            "Tệp không phải XML đúng cú pháp"
+            + (f" (dòng {line}, cột {column})" if line else "")
+            + ". Hãy xuất lại tệp từ phần mềm của trường rồi gửi lại.",
+            line,
+            column,
+        ) from None
+    except (ValueError, LookupError, MemoryError):
+        raise MalformedDocument("NOT_WELL_FORMED", "Tệp không đọc được như XML. Hãy xuất lại tệp rồi gửi lại.") from None
+    check_tree(root, data, limits)
+    return Document(data, root)
+
+
+def _parser() -> etree.XMLParser:
+    # A parser is cheap beside a record, and one per call keeps threads and error logs apart.
+    return etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, attribute_defaults=False,
+        huge_tree=False, recover=False, remove_comments=False, remove_pis=False, strip_cdata=True, ns_clean=False,
+        collect_ids=False,
+    )
+
+
+def check_bytes(data: bytes, limits: Limits) -> None:
+    """R1, R2, R4, R16 on the raw bytes, before any tree exists."""
+    if not data.strip():
+        raise MalformedDocument("EMPTY", "Tệp rỗng. Hãy chọn đúng tệp học bạ rồi gửi lại.")
+    if len(data) > limits.max_bytes:
+        raise MalformedDocument(
+            "TOO_LARGE", f"Tài liệu lớn {len(data)} byte, vượt giới hạn {limits.max_bytes} byte. Hãy chia nhỏ rồi gửi lại."
+        )
+    _check_encoding(data)
+    _check_constructs(data)
+    _check_namespaces(data, limits)
+
+
+def _check_encoding(data: bytes) -> None:
+    body = data[3:] if data.startswith(_BOM) else data
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise MalformedDocument(
+            "ENCODING", f"Tệp không phải mã UTF-8 (dòng {line}). Hãy lưu tệp ở mã UTF-8 rồi gửi lại.", line
+        ) from None
+    if b"\x00" in body:
+        raise MalformedDocument("ENCODING", "Tệp chứa byte 0, không phải UTF-8. Hãy lưu tệp ở mã UTF-8 rồi gửi lại.")
+    if body.startswith(b"<?xml"):
+        declaration = _DECLARATION.match(body)
+        if declaration is None:
+            raise MalformedDocument("DECLARATION", "Dòng khai báo XML đầu tệp sai. Dùng: <?xml version=\"1.0\" encoding=\"UTF-8\"?>")
+        encoding = declaration.group(1) or declaration.group(2)
+        if encoding is not None and encoding.lower() not in (b"utf-8", b"us-ascii"):
+            raise MalformedDocument("ENCODING", "Khai báo mã của tệp không phải UTF-8. Hãy lưu tệp ở mã UTF-8 rồi gửi lại.", 1)
+
+
+def _check_constructs(data: bytes) -> None:
+    start = len(_BOM) if data.startswith(_BOM) else 0
+    declaration = _DECLARATION.match(data, start)
+    found = _FORBIDDEN.search(data, declaration.end() if declaration else start)
+    if found is None:
+        return
+    line = data.count(b"\n", 0, found.start()) + 1
+    column = found.start() - (data.rfind(b"\n", 0, found.start()) + 1) + 1
+    if data.startswith(b"<!--", found.start()):
+        raise MalformedDocument(
+            "COMMENT", f"Tệp có chú thích XML (dòng {line}); học bạ không được có chú thích. Hãy xuất lại tệp.", line, column
+        )
+    if data.startswith(b"<?", found.start()):
+        raise MalformedDocument(
+            "PROCESSING_INSTRUCTION", f"Tệp có chỉ thị xử lý XML (dòng {line}), không được phép. Hãy xuất lại tệp.", line, column
+        )
+    raise MalformedDocument(
+        "DTD", f"Tệp có khai báo DTD hoặc thực thể (dòng {line}), không được phép. Hãy xuất lại tệp.", line, column
+    )
+
+
+def _check_namespaces(data: bytes, limits: Limits) -> None:
+    if b"xmlns" not in data:
+        return
+    found = _NAMESPACE.findall(data)
+    if len(found) > limits.max_namespaces:
+        raise MalformedDocument("TOO_MANY_NAMESPACES", "Tệp khai báo quá nhiều không gian tên. Hãy xuất lại tệp.")
+    for double, single in set(found):
+        name = double or single
+        if name and not _ABSOLUTE.match(name):
+            raise MalformedDocument(
+                "NAMESPACE_RELATIVE", "Tệp dùng không gian tên XML không tuyệt đối, không được phép. Hãy xuất lại tệp."
+            )
+
+
+def check_tree(root: Element, data: bytes, limits: Limits) -> None:
+    """Depth, counts and names; and once more that no comment, instruction or DTD came through."""
+    if _DEEPER[limits.max_depth](root) if limits.max_depth in _DEEPER else _deeper(limits.max_depth)(root):
+        raise MalformedDocument("TOO_DEEP", f"Tệp lồng nhau quá {limits.max_depth} tầng. Hãy xuất lại tệp.")
+    if data.count(b"<") > limits.max_elements and int(_count("count(//*)", root)) > limits.max_elements:
+        raise MalformedDocument("TOO_MANY_ELEMENTS", "Tệp có quá nhiều phần tử. Hãy chia nhỏ rồi gửi lại.")
+    if data.count(b"=") > limits.max_attributes and int(_count("count(//@*)", root)) > limits.max_attributes:
+        raise MalformedDocument("TOO_MANY_ATTRIBUTES", "Tệp có quá nhiều thuộc tính. Hãy xuất lại tệp.")
+    if _NODES_OTHER(root) or root.getroottree().docinfo.internalDTD is not None:
+        raise MalformedDocument("COMMENT", "Tệp có chú thích hoặc chỉ thị XML, không được phép. Hãy xuất lại tệp.")
+    if any(len(name) > limits.max_name for name in set(_TAG_NAME.findall(data))) or _LONG_ATTRIBUTE(root, n=limits.max_name):
+        raise MalformedDocument("NAME_TOO_LONG", "Tệp có tên phần tử hoặc thuộc tính quá dài. Hãy xuất lại tệp.")
+
+
+def _count(expression: str, root: Element) -> float:
+    value = root.xpath(expression)
+    return value if isinstance(value, float) else 0.0
+
+
+def _deeper(depth: int) -> etree.XPath:
+    _DEEPER[depth] = etree.XPath("boolean(" + "/*" * (depth + 1) + ")")
+    return _DEEPER[depth]
+
+
+_DEEPER: dict[int, etree.XPath] = {}
+_NODES_OTHER: Final = etree.XPath("boolean(//comment() | //processing-instruction())")
+_LONG_ATTRIBUTE: Final = etree.XPath("boolean(//@*[string-length(name()) > $n])")
