@@ -36,10 +36,13 @@ class Conf:
     lease_seconds: int = 120
     attempts_before_singles: int = 1  # after so many attempts in vain, one record at a time
     attempts_before_setting_aside: int = 3
+    attempts_before_giving_up: int = 12
     recheck_seconds: int = 60
     browser_requires_list_seal: bool = False
     roster_is_binding: bool = False
     check_revocation: bool = False
+    extra_profiles: tuple[Path, ...] = ()
+    department_code: str = ""  # MA_SO_GIAO_DUC; empty: not asked
     # Dispatch
     linger_seconds: float = 60.0
     package_records: int = 2_000
@@ -71,6 +74,16 @@ def storage_dir() -> Path:
     """The folder whose file system must not fill up."""
     folder = Path(settings.VAR)
     return folder if folder.is_dir() else Path("/")
+
+
+def department_code() -> str | None:
+    """The department's own code, which every record must name; None when nobody has said it."""
+    return conf().department_code or None
+
+
+def packing_limit() -> int:
+    """The largest record that still fits into a package of its own."""
+    return endpoint().max_document_bytes - conf().seal_reserve_bytes
 
 
 def sealing_key() -> SealingKey:

@@ -19,19 +19,12 @@ from portal.audit import journal
 from portal.records import content, nudge
 from portal.records.conf import conf, storage_dir
 from portal.records.content import StoredFile, TooLarge
+from portal.records.kinds import IntakeRefused, kind_of
 from portal.records.models import Batch
 from portal.records.states import BatchState, Door, FileKind
 from portal.schools.models import School
 
-
-class IntakeRefused(Exception):  # noqa: N818
-    """Nothing was taken in. `status` is the HTTP status that fits; `message` says what to do."""
-
-    def __init__(self, code: str, message: str, status: int = 422) -> None:
-        super().__init__(code)
-        self.code = code
-        self.message = message
-        self.status = status
+__all__ = ["IntakeRefused", "Received", "StoredFile", "check_space", "receive_batch"]
 
 
 @dataclass(frozen=True)
@@ -122,53 +115,6 @@ def _first_look(stored: StoredFile, hand_in: _HandIn) -> FileKind:
     if kind is FileKind.ZIP and hand_in.door is Door.EXCHANGE:
         raise IntakeRefused("ZIP_NOT_TAKEN_HERE", "Cửa phần mềm chỉ nhận XML DANH_SACH_HOC_BA trong content, không ZIP.")
     return kind
-
-
-_ROOT = re.compile(rb"<([A-Za-z_][\w.:-]*)")
-_OTHER_KINDS = (
-    (b"%PDF", "PDF"),
-    (b"Rar!", "RAR"),
-    (b"7z\xbc\xaf", "7z"),
-    (b"\x1f\x8b", "GZip"),
-    (b"\xd0\xcf\x11\xe0", "Word/Excel cũ"),
-    (b"\x89PNG", "ảnh"),
-    (b"\xff\xd8\xff", "ảnh"),
-)
-
-
-def kind_of(head: bytes) -> FileKind:
-    """What a file is, by its first bytes and never by its name. Raises IntakeRefused for what we do not take."""
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return _kind_of_zip(head)
-    for magic, name in _OTHER_KINDS:
-        if head.startswith(magic):
-            raise _not_ours(f"Đây là tệp {name}.")
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise IntakeRefused("XML_NOT_UTF8", "Tệp XML phải ở bảng mã UTF-8. Hãy xuất lại tệp rồi gửi lại.", 415)
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if not text.startswith(b"<"):
-        raise _not_ours("Nội dung không phải XML.")
-    root = _ROOT.search(re.sub(rb"<!--.*?-->|<\?.*?\?>", b"", text, flags=re.DOTALL))
-    match root.group(1) if root else b"":
-        case b"DANH_SACH_HOC_BA":
-            return FileKind.LIST
-        case b"HOC_BA":
-            return FileKind.RECORD
-    raise _not_ours("Phần tử gốc không phải DANH_SACH_HOC_BA hay HOC_BA.")
-
-
-def _kind_of_zip(head: bytes) -> FileKind:
-    if head.startswith(b"PK\x05\x06"):
-        raise IntakeRefused("ZIP_EMPTY", "Tệp ZIP không chứa tệp nào. Hãy kiểm tra lại rồi gửi lại.")
-    # APPNOTE 4.4.4: bit 0 of the general purpose flag says that the entry is encrypted.
-    if len(head) > 7 and head[6] & 1:
-        raise IntakeRefused("ZIP_ENCRYPTED", "Tệp ZIP có đặt mật khẩu. Hãy nén lại, không đặt mật khẩu, rồi gửi lại.")
-    return FileKind.ZIP
-
-
-def _not_ours(what: str) -> IntakeRefused:
-    advice = "Cổng chỉ nhận tệp XML học bạ số (DANH_SACH_HOC_BA hoặc HOC_BA) hoặc ZIP chứa các tệp đó."
-    return IntakeRefused("NOT_XML_OR_ZIP", f"{what} {advice}", 415)
 
 
 def _find_or_create(stored: StoredFile, kind: FileKind, hand_in: _HandIn) -> Received:

@@ -110,6 +110,8 @@ class Batch(models.Model):
     attempts_made = models.PositiveIntegerField("số lần xử lý", default=0)
     # Attempts that ended without one more record checked: a file that kills its worker is found by them.
     attempts_in_vain = models.PositiveSmallIntegerField("số lần không tiến triển", default=0)
+    # Not before: evidence is away, or our own trouble is to pass.
+    next_check_at = models.DateTimeField("xử lý tiếp lúc", null=True)
     # Set aside for an officer: nothing is lost, nothing goes on until somebody has looked.
     set_aside_at = models.DateTimeField("để riêng lúc", null=True)
     set_aside_code = models.CharField("mã để riêng", max_length=40, blank=True)

@@ -1,0 +1,57 @@
+"""Seats the court of one batch: whom we trust, whose certificates the school may use, which years and codes it may name.
+
+Read from the database once per batch; judging then needs no query at all.
+"""
+
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
+from portal.records.admission.judging import Court
+from portal.records.admission.signers import SchoolBinding
+from portal.records.conf import conf, department_code, packing_limit
+from portal.records.models import Batch
+from portal.records.profiles import Profile, RuleContext, registry
+from portal.schools.models import School
+from portal.schools.roster import roster_of
+from portal.schools.trust import revocation_source, trust_store
+from signing.policy import SignaturePolicy
+from signing.xml import RECORD_LIMITS
+
+_LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
+
+
+def court_for(batch: Batch) -> Court:
+    """Everything the records of this batch are judged by, as things stand now."""
+    profiles = registry(conf().extra_profiles)
+    revocation = revocation_source() if conf().check_revocation else None
+    return Court(
+        trust=trust_store(),
+        binding=binding_for(batch),
+        rules=_rules(batch, batch.school),
+        profiles=profiles,
+        policies={one.name: _policy(one, ask=revocation is not None) for one in profiles.profiles.values()},
+        at=batch.received_at,
+        revocation=revocation,
+        max_bytes=min(RECORD_LIMITS.max_bytes, packing_limit()),
+    )
+
+
+def binding_for(batch: Batch) -> SchoolBinding:
+    return SchoolBinding(roster_of(batch.school_id), batch.received_at, conf().roster_is_binding)
+
+
+def _rules(batch: Batch, school: School) -> RuleContext:
+    year = batch.declared_year
+    return RuleContext(
+        today=batch.received_at.astimezone(_LOCAL).date(),
+        school_code=school.code,
+        department_code=department_code(),
+        years=frozenset({f"{year}-{year + 1}"}) if year else None,
+        levels=frozenset(school.levels),
+        other_school_codes=frozenset({school.former_code} - {""}),
+    )
+
+
+def _policy(profile: Profile, *, ask: bool) -> SignaturePolicy:
+    # The setting says that no revocation source is connected yet: the policy must then say so too, in the open.
+    return profile.policy if ask else replace(profile.policy, revocation="off")

@@ -1,0 +1,116 @@
+"""Steps (1) to (11) for one record: parse once, choose the profile, verify every signature, run every rule.
+
+All findings are kept, not the first one. A record is admitted only when nothing speaks against it; a check that crashes
+refuses the record with its own code; evidence that is away for now leaves it waiting. Never "valid" because a check
+did not run.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from portal.records import document
+from portal.records.admission.opening import RawRecord
+from portal.records.admission.signers import SchoolBinding
+from portal.records.admission.wording import about_document, about_profile, about_signatures, crashed
+from portal.records.document import Identity
+from portal.records.profiles import Finding, Profile, Registry, RuleContext
+from portal.records.states import RecordState
+from signing import verify, xml
+from signing.errors import MalformedDocument
+from signing.policy import SignaturePolicy
+from signing.report import Report
+from signing.trust import RevocationSource, TrustStore
+from signing.xml import Document
+
+logger = logging.getLogger(__name__)
+
+NOBODY = Identity()
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The verdict on one record, before it is held against the other records of the province."""
+
+    raw: RawRecord
+    state: RecordState
+    identity: Identity
+    profile: str
+    findings: tuple[Finding, ...]
+    report: Report | None = None
+
+    @property
+    def errors(self) -> int:
+        return sum(finding.is_error for finding in self.findings)
+
+    def refused_for(self, findings: Iterable[Finding]) -> "Judged":
+        """The same verdict with more said against it."""
+        return replace(self, state=RecordState.REFUSED, findings=(*findings, *self.findings))
+
+
+@dataclass(frozen=True)
+class Court:
+    """Everything the records of one batch are judged by; made once per batch."""
+
+    trust: TrustStore
+    binding: SchoolBinding
+    rules: RuleContext
+    profiles: Registry
+    policies: Mapping[str, SignaturePolicy]  # by profile's name
+    at: datetime  # when the batch reached us: the trusted time of its signatures
+    revocation: RevocationSource | None = None
+    max_bytes: int = xml.RECORD_LIMITS.max_bytes
+
+
+def judge(raw: RawRecord, court: Court) -> Judged:
+    """Everything there is to say about one record on its own."""
+    try:
+        return _judge(raw, court)
+    except Exception:
+        # Whatever it was, it is ours, and it must not stop the neighbours. The log names the place, never the child.
+        logger.exception("check_crashed position=%s", raw.position)
+        return judge_crashed(raw)
+
+
+def judge_crashed(raw: RawRecord) -> Judged:
+    """A record whose check cannot be brought to an end: refused, so that nothing unchecked gets in."""
+    return Judged(raw, RecordState.REFUSED, NOBODY, "", (crashed("học bạ"),))
+
+
+def _judge(raw: RawRecord, court: Court) -> Judged:
+    if raw.problem is not None:
+        return Judged(raw, RecordState.REFUSED, NOBODY, "", (about_document(raw.problem),))
+    try:
+        parsed = xml.parse(raw.data)
+        if len(raw.data) > court.max_bytes:
+            raise MalformedDocument("TOO_LARGE", "Học bạ lớn hơn một gói gửi Bộ. Hãy bỏ dữ liệu thừa rồi ký lại.")
+    except MalformedDocument as problem:
+        return Judged(raw, RecordState.REFUSED, NOBODY, "", (about_document(problem),))
+    claimed = document.identify(parsed.root, court.profiles)
+    profile = court.profiles.find(claimed.level, claimed.version, claimed.circular)
+    if profile is None:
+        finding = about_profile(claimed.level or "", claimed.version or "", claimed.circular or "")
+        return Judged(raw, RecordState.REFUSED, claimed, "", (finding,))
+    return _by_profile(raw, parsed, claimed, profile, court)
+
+
+def _by_profile(raw: RawRecord, parsed: Document, claimed: Identity, profile: Profile, court: Court) -> Judged:
+    policy = court.policies[profile.name]
+    report = verify(parsed, policy, court.trust, at=court.at, binding=court.binding, revocation=court.revocation)
+    findings = (*profile.examine(parsed.root, court.rules), *about_signatures(report))
+    if any(finding.is_error for finding in findings) or report.refused:
+        state = RecordState.REFUSED
+    elif report.try_later:
+        state = RecordState.RECEIVED
+    elif report.passed and _is_covered(parsed, profile, report):
+        state = RecordState.ADMITTED
+    else:
+        state, findings = RecordState.REFUSED, (crashed("phạm vi chữ ký"), *findings)
+    return Judged(raw, state, claimed, profile.name, tuple(findings), report)
+
+
+def _is_covered(parsed: Document, profile: Profile, report: Report) -> bool:
+    """Step (11): what was read stands in the very element that the signatures cover, by identity."""
+    covered = report.covered.get(profile.data_path)
+    return covered is not None and covered is parsed.root.find(profile.data_path)

@@ -1,0 +1,59 @@
+"""The school's signature over a whole list, where the door or the policy asks for one.
+
+The transaction counts only when the list is sealed by a certificate that the department approved for this very school;
+otherwise the batch is refused as a whole and no record of it is looked at.
+"""
+
+import tomllib
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from portal.records.admission.court import binding_for
+from portal.records.admission.opening import LIST_LIMITS, BatchUnreadable
+from portal.records.conf import conf
+from portal.records.models import Batch
+from portal.schools.trust import revocation_source, trust_store
+from signing import verify, xml
+from signing.errors import MalformedDocument
+from signing.policy import SignaturePolicy, policy_from_mapping
+from signing.report import Report
+
+_ADVICE = "Hãy ký danh sách bằng chứng thư số của trường đã được Sở duyệt rồi gửi lại."
+
+
+def verify_lists(lists: list[tuple[str, bytes]], batch: Batch) -> Report:
+    """The report on the last list looked at: all passed, or the first that is to be tried later.
+
+    Raises BatchUnreadable (code LIST_SEAL_…) when one is not sealed as it must be.
+    """
+    if not lists:
+        raise BatchUnreadable("LIST_SEAL_MISSING", f"Tệp không có danh sách DANH_SACH_HOC_BA nào được ký. {_ADVICE}")
+    binding = binding_for(batch)
+    trust = trust_store()
+    revocation = revocation_source() if conf().check_revocation else None
+    policy = _policy() if revocation is not None else replace(_policy(), revocation="off")
+    for source, data in lists:
+        try:
+            parsed = xml.parse(data, limits=LIST_LIMITS)
+        except MalformedDocument as problem:
+            raise BatchUnreadable(problem.code, problem.message) from None
+        report = verify(parsed, policy, trust, at=batch.received_at, binding=binding, revocation=revocation)
+        if report.try_later:
+            return report
+        if not report.passed:
+            raise _refusal(report, source)
+    return report
+
+
+def _refusal(report: Report, source: str) -> BatchUnreadable:
+    failed = next((one for one in report.signatures if not one.passed), None)
+    code, message = (failed.code, failed.message) if failed else (report.code, report.message)
+    where = f" (tệp {source})" if source else ""
+    return BatchUnreadable(f"LIST_SEAL_{code}"[:40], f"Chữ ký của trường trên danh sách{where}: {message} {_ADVICE}")
+
+
+@cache
+def _policy() -> SignaturePolicy:
+    text = (Path(__file__).parent / "list_policy.toml").read_text(encoding="utf-8")
+    return policy_from_mapping(tomllib.loads(text))

@@ -1,0 +1,239 @@
+"""Step 2c: admitted records become sealed packages in the outbox.
+
+Verify came before; here: pack → seal → one transaction (outbox row, items, DISPATCHED). A crash anywhere leaves the
+records ADMITTED or the package complete, never half. One dispatcher per group at a time; nothing here talks to the
+Ministry.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+from zlib import crc32
+
+import zstandard
+from django.db import connection, transaction
+from django.db.models.functions import Length
+
+from gateway import outbox
+from gateway.conf import endpoint
+from gateway.models import Document, Endpoint, Submission
+from portal.records import nudge, packing
+from portal.records.conf import conf, seal_profile, sealing_key
+from portal.records.models import Record
+from portal.records.packing import Weighed
+from portal.records.states import RecordState, Standing
+from signing.sealing import seal
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+logger = logging.getLogger(__name__)
+
+# Around `content` in the HTTP body: the authentication part and JSON's own characters, generously.
+_BODY_RESERVE = 8_192
+_LOCK = 0x5EA1
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What may travel in one package: one school year, one level, and one school when sent on its behalf."""
+
+    school_year: str
+    level: str
+    school_id: int | None
+    school_code: str
+
+    @property
+    def first_year(self) -> int:
+        return int(self.school_year[:4])
+
+    @property
+    def lock_key(self) -> int:
+        return crc32(f"{self.school_year}|{self.level}|{self.school_id or ''}".encode()) - (1 << 31)
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """What one run has handed over."""
+
+    packages: int = 0
+    records: int = 0
+
+    def __add__(self, other: "Dispatched") -> "Dispatched":
+        return Dispatched(self.packages + other.packages, self.records + other.records)
+
+
+def dispatch_due(*, now: datetime, max_packages: int = 100, at_once: bool = False) -> Dispatched:
+    """Pack and hand over whatever is due. `at_once` does not wait for packages to fill up."""
+    done = Dispatched()
+    for group in waiting_groups():
+        while done.packages < max_packages:
+            handed_over = _dispatch_one(group, now=now, at_once=at_once)
+            if not handed_over:
+                break
+            done += Dispatched(1, handed_over)
+    if done.packages:
+        nudge.send(nudge.FORWARD)
+    return done
+
+
+def waiting_groups() -> list[Group]:
+    """The groups in which something waits, oldest first."""
+    own = conf().on_behalf_of_schools
+    names = ["school_year", "level", *(["school_id", "school__code"] if own else [])]
+    rows = _waiting().order_by(*names).values_list(*names).distinct()
+    return [Group(row[0], row[1], row[2] if own else None, row[3] if own else "") for row in rows]
+
+
+def _waiting() -> "QuerySet[Record]":
+    return Record.objects.filter(state=RecordState.ADMITTED, standing=Standing.IN_FORCE)
+
+
+@transaction.atomic
+def _dispatch_one(group: Group, *, now: datetime, at_once: bool) -> int:
+    """One package of one group; the number of records in it, 0 when nothing is due or another is at it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [_LOCK, group.lock_key])
+        if not cursor.fetchone()[0]:
+            return 0
+    waiting, oldest = _weigh(group)
+    chosen, full = packing.fill(waiting, max_bytes=document_room(), max_records=conf().package_records)
+    if not chosen or not (full or at_once or _lingered(oldest, now)):
+        return 0
+    return _hand_over(group, [one.record_id for one in chosen], now=now)
+
+
+def document_room() -> int:
+    """Bytes that records may take up in one package, after the seal and after what the Ministry once found too big."""
+    limits = endpoint()
+    refused = Endpoint.objects.filter(name=limits.name).values_list("refused_bytes", flat=True).first()
+    largest = min(limits.max_document_bytes, refused * 9 // 10 if refused else limits.max_document_bytes)
+    return largest - conf().seal_reserve_bytes
+
+
+def _weigh(group: Group) -> tuple[list[Weighed], datetime | None]:
+    """What waits in the group, from the front, without a lock: looking costs nothing and happens every few seconds."""
+    rows = _waiting().filter(school_year=group.school_year, level=group.level).order_by("id")
+    if group.school_id is not None:
+        rows = rows.filter(school_id=group.school_id)
+    found = list(rows.values_list("id", "data_size", "checked_at")[: conf().package_records + 1])
+    moments = [checked_at for _, _, checked_at in found if checked_at is not None]
+    return [Weighed(record_id, size) for record_id, size, _ in found], min(moments, default=None)
+
+
+def _lingered(oldest: datetime | None, now: datetime) -> bool:
+    return oldest is not None and oldest <= now - timedelta(seconds=conf().linger_seconds)
+
+
+class _BodyTooBig(Exception):  # noqa: N818
+    """The package fits as a document, but not as an HTTP body."""
+
+
+def _hand_over(group: Group, ids: Sequence[int], *, now: datetime) -> int:
+    while ids:
+        rows = _load_locked(ids)
+        if not rows:
+            return 0
+        document = seal(packing.pack(row.data for row in rows), key=sealing_key(), profile=seal_profile(), at=now)
+        try:
+            submission_id = _enqueue(group, rows, document, now=now)
+        except _BodyTooBig:
+            ids = [row.record_id for row in rows][: len(rows) // 2]
+            continue
+        logger.info("dispatched submission=%s records=%s bytes=%s", submission_id, len(rows), len(document))
+        return len(rows)
+    # A record is at most 2 MB and admission holds it against the same limit: only a wrong setting leads here.
+    logger.error("package_limit_too_small_for_one_record level=%s", group.level)
+    return 0
+
+
+@transaction.atomic
+def _enqueue(group: Group, rows: Sequence["_Load"], document: bytes, *, now: datetime) -> UUID:
+    limits = endpoint()
+    submission_id = uuid4()
+    items = outbox.enqueue(
+        submission_id=submission_id,
+        kind="RECORDS",
+        unit_code=group.school_code or limits.unit_code,
+        school_year=group.first_year,
+        document=document,
+        items=[outbox.NewItem(key=str(row.lookup_uuid), digest=row.sha256) for row in rows],
+        now=now,
+    )
+    if body_bytes(submission_id) > limits.max_body_bytes or len(document) > limits.max_document_bytes:
+        raise _BodyTooBig
+    _mark([row.record_id for row in rows], items, now)
+    return submission_id
+
+
+def body_bytes(submission_id: UUID) -> int:
+    """Size of the HTTP body a submission will be: Base64 of what the outbox froze, and the words around it."""
+    packed = Document.objects.filter(submission_id=submission_id).values_list(Length("packed"), flat=True).get()
+    return (packed + 2) // 3 * 4 + _BODY_RESERVE
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """One record as it goes into a package."""
+
+    record_id: int
+    lookup_uuid: UUID
+    data: bytes
+    sha256: bytes
+
+
+def _load_locked(ids: Sequence[int]) -> list[_Load]:
+    """The chosen records under lock: a recall waits for us, or was first and the record is left out."""
+    rows = _waiting().filter(id__in=ids).select_for_update(of=("self",)).order_by("id")
+    unpacker = zstandard.ZstdDecompressor()
+    return [
+        _Load(pk, uuid, unpacker.decompress(bytes(data)), bytes(sha256))
+        for pk, uuid, data, sha256 in rows.values_list("id", "lookup_uuid", "data", "sha256")
+    ]
+
+
+def _mark(ids: Sequence[int], items: Sequence[int], now: datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE records_record AS r SET state = 'DISPATCHED', item_id = new.item, dispatched_at = %s
+              FROM unnest(%s::bigint[], %s::bigint[]) AS new (id, item)
+             WHERE r.id = new.id AND r.state = 'ADMITTED'
+            """,
+            [now, list(ids), list(items)],
+        )
+        if cursor.rowcount != len(ids):  # rolls everything back: the package would hold what is not ours to send
+            raise RuntimeError("records changed state under their lock")
+
+
+@transaction.atomic
+def take_back(*, submission_id: UUID) -> int:
+    """Records of a package that was refused as a whole wait for another one; those refused by name stay with it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE records_record AS r SET state = 'ADMITTED', item_id = NULL, dispatched_at = NULL
+              FROM gateway_item AS i JOIN gateway_submission AS s ON s.id = i.submission_id
+             WHERE r.item_id = i.id AND s.id = %s AND s.state = 'REFUSED' AND s.kind = 'RECORDS'
+               AND i.verdict = 'PENDING' AND r.state = 'DISPATCHED'
+            """,
+            [submission_id],
+        )
+        return int(cursor.rowcount)
+
+
+def take_back_due(*, limit: int = 20) -> int:
+    """Packages that may be packed anew by themselves: too big, or with the culprit named.
+
+    A package refused for our own seal or form would be refused again; it waits for an officer.
+    """
+    refused = Submission.objects.filter(
+        state="REFUSED", kind="RECORDS", items__verdict="PENDING", items__record__isnull=False
+    )
+    named = refused.filter(items__verdict="REJECTED")
+    too_big = refused.filter(reason_code__in=endpoint().answers.too_big)
+    due = set(named.values_list("id", flat=True)[:limit]) | set(too_big.values_list("id", flat=True)[:limit])
+    return sum(take_back(submission_id=submission_id) for submission_id in due)

@@ -1,0 +1,177 @@
+"""Writing the verdicts on a chunk of records: one COPY, a few set-based statements, one transaction.
+
+The chunk is the unit of work, the record stays the unit of state. Everything a record needs later (its bytes, its
+identity, findings, the report on its signatures) is written here and never again.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import zstandard
+from django.db import IntegrityError, OperationalError, connection, transaction
+from psycopg.errors import DeadlockDetected, UniqueViolation
+
+from portal.records.admission import standing
+from portal.records.admission.judging import Judged
+from portal.records.models import Batch, Record
+from portal.records.states import RecordState, Standing
+
+_COLUMNS = (
+    ("batch_id", "uuid"), ("position", "int4"), ("source", "varchar"), ("school_id", "int8"), ("state", "varchar"),
+    ("standing", "varchar"), ("lookup_uuid", "uuid"), ("profile", "varchar"), ("level", "varchar"),
+    ("grade", "varchar"), ("school_year", "varchar"), ("pupil_code", "varchar"), ("cccd", "varchar"),
+    ("full_name", "varchar"), ("birth_on", "date"), ("class_name", "varchar"), ("data", "bytea"),
+    ("data_size", "int4"), ("sha256", "bytea"), ("digest", "bytea"), ("findings", "jsonb"), ("error_count", "int2"),
+    ("warning_count", "int2"), ("report", "bytea"), ("checked_at", "timestamptz"), ("next_check_at", "timestamptz"),
+)  # fmt: skip
+_COPY = f"COPY records_record ({', '.join(name for name, _ in _COLUMNS)}) FROM STDIN (FORMAT BINARY)"
+_TYPES = [kind for _, kind in _COLUMNS]
+_RETRIES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many of a chunk went which way."""
+
+    admitted: int
+    refused: int
+    waiting: int
+
+
+def positions_done(batch_id: UUID) -> int:
+    """Records of the batch that have a row. Chunks are stored in order, so this is also the last position."""
+    return Record.objects.filter(batch_id=batch_id).count()
+
+
+def store(*, batch: Batch, judged: Sequence[Judged], now: datetime, hold: Callable[[], None], recheck_at: datetime) -> Counts:
+    """Insert one chunk. `hold` runs first inside the transaction: it checks that the batch is still ours."""
+
+    def write(outcome: standing.Outcome) -> None:
+        _insert(batch, outcome.judged, now, recheck_at)
+
+    return _settled(batch, judged, hold, write)
+
+
+def store_again(
+    *, batch: Batch, judged: Sequence[Judged], now: datetime, hold: Callable[[], None], recheck_at: datetime
+) -> Counts:
+    """Write the verdicts on records that had waited for evidence and have a row already."""
+
+    def write(outcome: standing.Outcome) -> None:
+        for one in outcome.judged:
+            row = _row(batch, one, now, recheck_at)
+            changed = {name: row[name] for name in _VERDICT}
+            Record.objects.filter(batch=batch, position=one.raw.position, state=RecordState.RECEIVED).update(
+                **changed, findings=[finding.to_json() for finding in one.findings]
+            )
+
+    return _settled(batch, judged, hold, write)
+
+
+_VERDICT = ("state", "standing", "digest", "error_count", "warning_count", "report", "checked_at", "next_check_at")
+
+
+def _settled(
+    batch: Batch, judged: Sequence[Judged], hold: Callable[[], None], write: Callable[[standing.Outcome], None]
+) -> Counts:
+    for attempt in range(_RETRIES):
+        try:
+            with transaction.atomic():
+                hold()
+                outcome = standing.settle(judged, school_id=batch.school_id)
+                _release(outcome.released)
+                write(outcome)
+                return _count(batch, outcome.judged)
+        except (IntegrityError, OperationalError) as problem:
+            # Another worker stored the same pupil or id between our look and our COPY: look again, it is there now.
+            if attempt == _RETRIES - 1 or not isinstance(problem.__cause__, UniqueViolation | DeadlockDetected):
+                raise
+    raise AssertionError("unreachable")
+
+
+def _insert(batch: Batch, judged: Sequence[Judged], now: datetime, recheck_at: datetime) -> None:
+    with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+        copy.set_types(_TYPES)
+        for one in judged:
+            row = _row(batch, one, now, recheck_at)
+            copy.write_row([row[name] for name, _ in _COLUMNS])
+
+
+def _row(batch: Batch, one: Judged, now: datetime, recheck_at: datetime) -> dict[str, Any]:
+    identity, raw = one.identity, one.raw
+    errors = one.errors
+    waiting = one.state is RecordState.RECEIVED
+    return {
+        "batch_id": batch.id,
+        "position": raw.position,
+        "source": raw.source[:255],
+        "school_id": batch.school_id,
+        "state": str(one.state),
+        "standing": str(Standing.IN_FORCE if one.state is RecordState.ADMITTED else Standing.NONE),
+        "lookup_uuid": standing.uuid_of(one),
+        "profile": one.profile,
+        "level": _cut(identity.level, 2),
+        "grade": _cut(identity.grade, 2),
+        "school_year": _cut(identity.school_year, 9),
+        "pupil_code": _cut(identity.pupil_code, 20),
+        "cccd": _cut(identity.cccd, 12),
+        "full_name": _cut(identity.full_name, 150),
+        "birth_on": identity.birth_date,
+        "class_name": _cut(identity.class_name, 100),
+        "data": _pack(raw.data),
+        "data_size": len(raw.data),
+        "sha256": raw.sha256,
+        "digest": bytes.fromhex(one.report.content_digest) if one.report and one.report.content_digest else None,
+        "findings": _findings(one),
+        "error_count": min(errors, 32_767),
+        "warning_count": min(len(one.findings) - errors, 32_767),
+        "report": _pack(_dump(one.report.to_json())) if one.report else None,
+        "checked_at": now,
+        "next_check_at": recheck_at if waiting else None,
+    }
+
+
+def _cut(value: str | None, length: int) -> str:
+    """Of a refused record these are claims and may be of any length; NUL cannot be stored at all."""
+    return (value or "")[:length].replace("\x00", "")
+
+
+def _pack(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=3).compress(data)
+
+
+def _dump(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _findings(one: Judged) -> Any:
+    from psycopg.types.json import Jsonb
+
+    return Jsonb([finding.to_json() for finding in one.findings])
+
+
+def _release(record_ids: Sequence[int]) -> None:
+    """Earlier records that the Ministry refused give their place to the corrected ones."""
+    if record_ids:
+        Record.objects.filter(id__in=record_ids, standing=Standing.IN_FORCE, item__verdict="REJECTED").update(
+            standing=Standing.RELEASED
+        )
+
+
+def _count(batch: Batch, judged: Sequence[Judged]) -> Counts:
+    counts = Counts(
+        admitted=sum(one.state is RecordState.ADMITTED for one in judged),
+        refused=sum(one.state is RecordState.REFUSED for one in judged),
+        waiting=sum(one.state is RecordState.RECEIVED for one in judged),
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE records_batch SET admitted_count = admitted_count + %s, refused_count = refused_count + %s"
+            " WHERE id = %s",
+            [counts.admitted, counts.refused, batch.id],
+        )
+    return counts
