@@ -1,0 +1,90 @@
+"""Turns a wish (so many records, such a mix, such a share of breaches) into batches, school after school.
+
+A generator: only one batch is in memory at a time. Which pupils, which breaches and which form of hand-in follow from
+the seed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from portal.rehearsal.batches import MadeBatch, list_batch, single_batch, unsigned_batch, zip_batch
+from portal.rehearsal.faults import Planting, make_faulty
+from portal.rehearsal.pki import Pki
+from portal.rehearsal.province import LOWER, PRIMARY, UPPER, Province, School
+from portal.rehearsal.records import MadeRecord, make_record
+from portal.rehearsal.spelling import SPELLINGS
+
+API, BROWSER = "API", "BROWSER"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How many records of which kind; `mix` is the share of primary records."""
+
+    records: int
+    mix: float = 0.7
+    batch_size: int = 50
+    planting: Planting | None = None
+
+
+@dataclass(frozen=True)
+class HandIn:
+    """A batch and the door it goes through."""
+
+    door: str
+    batch: MadeBatch
+
+
+@dataclass
+class Maker:
+    """`next_number` says for every school which pupil comes next, and is kept up to date."""
+
+    province: Province
+    pki: Pki
+    next_number: dict[str, int]
+
+    def hand_ins(self, wish: Wish) -> Iterator[HandIn]:
+        """Batches that hold exactly `wish.records` records in all."""
+        primary = round(wish.records * wish.mix)
+        yield from self._of_levels(wish, (PRIMARY,), primary)
+        yield from self._of_levels(wish, (LOWER, UPPER), wish.records - primary)
+
+    def _of_levels(self, wish: Wish, levels: tuple[str, ...], count: int) -> Iterator[HandIn]:
+        schools = self.province.of_level(*levels)
+        turn = 0
+        while count > 0 and schools:
+            school = schools[turn % len(schools)]
+            size = min(count, wish.batch_size)
+            yield self._hand_in(school, turn, self.records(school, size, wish.planting))
+            count -= size
+            turn += 1
+
+    def records(self, school: School, count: int, planting: Planting | None = None) -> list[MadeRecord]:
+        """The next pupils of a school, some with breaches."""
+        first = self.next_number.get(school.code, 0)
+        self.next_number[school.code] = first + count
+        made: list[MadeRecord] = []
+        previous: MadeRecord | None = None
+        for number in range(first, first + count):
+            fault = planting.fault_for(school, number, previous=previous) if planting else None
+            if fault:
+                made.append(make_faulty(self.province, self.pki, school, number, fault, previous=previous))
+            else:
+                previous = make_record(self.province, self.pki, school, number)
+                made.append(previous)
+        return made
+
+    def _hand_in(self, school: School, turn: int, records: list[MadeRecord]) -> HandIn:
+        """Schools' software signs its lists; clerks upload lists, ZIPs of either kind, now and then one record."""
+        if (school.index + turn) % 2 == 0:
+            at = self.province.calendar.moment(month=5, day=29) + timedelta(minutes=turn % 600)
+            spelling = SPELLINGS[school.index % len(SPELLINGS)]
+            identity = self.pki.organisation(school)
+            return HandIn(API, list_batch(records, identity=identity, at=at, spelling=spelling))
+        form = (school.index + turn) // 2 % 3
+        if len(records) == 1:
+            return HandIn(BROWSER, single_batch(records[0]))
+        if form == 0:
+            return HandIn(BROWSER, zip_batch(records))
+        return HandIn(BROWSER, zip_batch(records, per_file=20) if form == 1 else unsigned_batch(records))
