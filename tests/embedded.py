@@ -79,7 +79,7 @@ _servers: Servers | None = None
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests() -> Generator[None, None, None]:
-    global _servers  # noqa: PLW0603
+    global _servers
     if "PYTEST_XDIST_WORKER" not in os.environ and _servers is None:
         _servers = Servers()
         _servers.start()
@@ -87,7 +87,7 @@ def pytest_load_initial_conftests() -> Generator[None, None, None]:
 
 
 def pytest_unconfigure() -> None:
-    global _servers  # noqa: PLW0603
+    global _servers
     if _servers is not None:
         _servers.stop()
         _servers = None

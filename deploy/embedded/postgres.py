@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,7 +101,30 @@ class Postgres:
             self._initdb()
         if needs_fallback_uid():
             self._give_to_fallback_uid()
+        self._forget_dead_postmaster()
         return fresh
+
+    def _forget_dead_postmaster(self) -> None:
+        """After kill -9 the pid file names a process that is gone, or whose number now belongs to somebody else.
+
+        PostgreSQL would refuse to start in the second case; our lock on var/ says that no other supervisor is here.
+        """
+        lines = _lines_of(self.data / "postmaster.pid")
+        if not lines or not lines[0].isdigit():
+            return
+        deadline = time.monotonic() + 15
+        while self._is_ours(int(lines[0])) and time.monotonic() < deadline:
+            time.sleep(0.05)  # an orphan of the last run on its way down
+        if not self._is_ours(int(lines[0])):
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
+
+    def _is_ours(self, pid: int) -> bool:
+        if not Path("/proc/self").exists():
+            return True  # no way to tell here: leave the decision to PostgreSQL
+        try:
+            return os.fsencode(self.data) in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            return False
 
     def _initdb(self) -> None:
         draft = self.data.with_name(self.data.name + ".new")
@@ -114,10 +138,24 @@ class Postgres:
             if self.programs.major >= 17
             else ["--locale=C.UTF-8"]
         )
-        command = [str(self.programs.bindir / "initdb"), "-D", str(draft), "-U", USER, "--auth=trust", "--encoding=UTF8"]
+        command = [
+            str(self.programs.bindir / "initdb"),
+            "-D",
+            str(draft),
+            "-U",
+            USER,
+            "--auth=trust",
+            "--encoding=UTF8",
+        ]
         command += ["--data-checksums", "--no-instructions", *locale, *([] if self.durable else ["--no-sync"])]
         done = subprocess.run(
-            as_ordinary_user(command), capture_output=True, text=True, timeout=120, check=False, cwd="/", env=_plain_env()
+            as_ordinary_user(command),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            cwd="/",
+            env=_plain_env(),
         )
         if done.returncode != 0:
             reason = (done.stderr.strip().splitlines() or ["?"])[-1]
@@ -147,10 +185,19 @@ class Postgres:
         import psycopg
         from psycopg import sql
 
-        with psycopg.connect(host=str(self.run), user=USER, dbname="postgres", autocommit=True, connect_timeout=10) as db:
+        with psycopg.connect(
+            host=str(self.run), user=USER, dbname="postgres", autocommit=True, connect_timeout=10
+        ) as db:
             known = db.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
             if not known:
                 db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+
+def _lines_of(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except FileNotFoundError:
+        return []
 
 
 def _plain_env() -> dict[str, str]:

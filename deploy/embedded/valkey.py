@@ -28,7 +28,9 @@ def find_program() -> Path:
         machine = {"arm64": "aarch64"}.get(platform.machine(), platform.machine())
         folder = Path(spec.origin).parent / "_binaries"
         system = "linux" if sys.platform.startswith("linux") else "*"
-        for found in sorted(folder.glob(f"{system}-{machine}*/valkey-server")) or sorted(folder.glob("*/valkey-server")):
+        for found in sorted(folder.glob(f"{system}-{machine}*/valkey-server")) or sorted(
+            folder.glob("*/valkey-server")
+        ):
             return found
     for name in ("valkey-server", "redis-server"):
         if program := shutil.which(name):
@@ -55,7 +57,14 @@ class Valkey:
     def command(self) -> list[str]:
         command = [str(find_program()), "--port", "0", "--unixsocket", str(self.socket_path), "--unixsocketperm", "700"]
         command += ["--dir", str(self.data), "--save", "", "--maxmemory", "256mb", "--maxmemory-policy", "noeviction"]
-        command += ["--appendonly", "yes" if self.durable else "no", "--appendfsync", "everysec", "--loglevel", "warning"]
+        command += [
+            "--appendonly",
+            "yes" if self.durable else "no",
+            "--appendfsync",
+            "everysec",
+            "--loglevel",
+            "warning",
+        ]
         return dying_with_parent(command, STOP)
 
     def is_ready(self) -> bool:

@@ -13,16 +13,33 @@ import structlog
 from portal.settings.env import ENV
 
 _PERSONAL = frozenset(
-    {
-        "name", "full_name", "ho_va_ten", "ho_ten", "cccd", "so_cccd", "dinh_danh", "birth_date", "ngay_sinh", "address",
-        "phone", "email", "password", "passphrase", "token", "secret", "authorization", "cookie", "pin", "content", "document",
-    }
-)  # fmt: skip
+    [
+        "name",
+        "full_name",
+        "ho_va_ten",
+        "ho_ten",
+        "cccd",
+        "so_cccd",
+        "dinh_danh",
+        "birth_date",
+        "ngay_sinh",
+        "address",
+        "phone",
+        "email",
+        "password",
+        "passphrase",
+        "token",
+        "secret",
+        "authorization",
+        "cookie",
+        "pin",
+        "content",
+        "document",
+    ]
+)
 
 
-def blank_personal(
-    _logger: Any, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
+def blank_personal(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Replace the value of every key that sounds like personal data or a secret."""
     for key in event:
         if key.lower() in _PERSONAL:

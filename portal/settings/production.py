@@ -15,7 +15,7 @@ def _required(value: str, *, name: str, hint: str) -> str:
     return value
 
 
-_SECRET_HINT = (
+_HINT = (
     "Ghi vào tệp bí mật `{file}` trong thư mục credentials của systemd hoặc HOCBA_SECRETS_DIR (0400). "
     "/ Write it into the file `{file}` of the credentials folder."
 )
@@ -23,7 +23,7 @@ _SECRET_HINT = (
 SECRET_KEY = _required(
     ENV.secret_key.get_secret_value() if ENV.secret_key else "",
     name="secret_key",
-    hint=_SECRET_HINT.format(file="hocba_secret_key"),
+    hint=_HINT.format(file="hocba_secret_key"),
 )
 if len(SECRET_KEY) < 50:
     raise ImproperlyConfigured(
@@ -34,8 +34,12 @@ _required(
     name="public_host",
     hint="Đặt tên miền mà các trường truy cập. / Set the host name that schools use.",
 )
-_required(ENV.pg_host, name="pg_host", hint="Thư mục socket hoặc máy chủ PostgreSQL. / PostgreSQL's socket folder or host.")
-_required(ENV.broker_url, name="broker_url", hint="Ví dụ / for example redis+socket:///run/redis/redis.sock?virtual_host=0")
+_required(
+    ENV.pg_host, name="pg_host", hint="Thư mục socket hoặc máy chủ PostgreSQL. / PostgreSQL's socket folder or host."
+)
+_required(
+    ENV.broker_url, name="broker_url", hint="Ví dụ / for example redis+socket:///run/redis/redis.sock?virtual_host=0"
+)
 
 ALLOWED_HOSTS = [ENV.public_host]
 CSRF_TRUSTED_ORIGINS = [f"https://{ENV.public_host}"]
