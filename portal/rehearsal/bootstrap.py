@@ -7,7 +7,7 @@ import hashlib
 import json
 import tomllib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from gateway import conf as gateway_conf
@@ -19,6 +19,7 @@ from portal.rehearsal.province import Province
 from portal.rehearsal.state import NotPrepared, State, load_state, new_state, save_state
 
 MINISTRY_ACCOUNT = "sogddt"
+_FRESH = timedelta(days=300)
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ def _state(sites: Sites, wishes: Wishes, now: datetime) -> State:
 def write_files(sites: Sites, state: State, pki: Pki, *, ministry_password: str, now: datetime) -> None:
     """PKI, key, anchors, endpoint and simulator: everything that is not in the database."""
     pki_folder = sites.folder / "pki"
-    write_pki(pki, pki_folder, schools=state.schools, now=now)
+    if not _is_fresh(pki_folder / "client.pem", now):
+        write_pki(pki, pki_folder, schools=state.schools, now=now)
     _place(pki_folder / "department.p12", sites.key_file)
     _place(pki_folder / "department.pass", sites.passphrase_file)
     for anchor in sorted((pki_folder / "trust").glob("*.pem")):
@@ -111,6 +113,11 @@ def write_files(sites: Sites, state: State, pki: Pki, *, ministry_password: str,
     ):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_private(path, text.encode())
+
+
+def _is_fresh(path: Path, now: datetime) -> bool:
+    """Written so lately that neither the line's certificates nor the CRLs run out soon."""
+    return path.exists() and now.timestamp() - path.stat().st_mtime < _FRESH.total_seconds()
 
 
 def _place(source: Path, target: Path) -> None:

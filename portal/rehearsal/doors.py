@@ -1,4 +1,4 @@
-"""The two doors as a school sees them: its software over the exchange format, its clerk's browser with session and CSRF.
+"""The two doors as a school sees them: its software over the exchange format, its clerk's browser with a session.
 
 Plain `http.client` on purpose: this is the other side of the wire, with a time-out on every call. It must never reach
 into the portal's rooms to make a hand-in succeed.

@@ -1,4 +1,4 @@
-"""The first batches of a new installation, so that its first page shows life: some hundred records through both doors."""
+"""The first batches of a new installation, so that its first page shows life: some hundred records, both doors."""
 
 from portal.rehearsal.bootstrap import Rehearsal
 from portal.rehearsal.faults import planting

@@ -1,6 +1,6 @@
 """Hands in batches through the doors and keeps the school's own ledger: what was made, what was planted, what was said.
 
-The ledger is the first witness of a rehearsal; it is compared with the simulator's later. It never looks at the database.
+The ledger is the first witness of a rehearsal, compared with the simulator's later. It never looks at the database.
 """
 
 from collections.abc import Mapping
@@ -53,6 +53,7 @@ class Counter:
     ledger: Ledger = field(default_factory=Ledger)
     _software: dict[str, SoftwareDoor] = field(default_factory=dict, repr=False)
     _browsers: dict[str, BrowserDoor] = field(default_factory=dict, repr=False)
+    _lines: list[Line] = field(default_factory=list, repr=False)
 
     def hand_in(self, made: HandIn) -> None:
         """One batch; a refusal of the whole batch is written down, not raised."""
@@ -82,14 +83,18 @@ class Counter:
         ]
 
     def close(self) -> None:
-        for door in (*self._software.values(), *self._browsers.values()):
-            door.line.close()
+        for line in self._lines:
+            line.close()
+
+    def _line(self) -> Line:
+        self._lines.append(Line(self.base_url))
+        return self._lines[-1]
 
     def _door_of(self, school: School) -> SoftwareDoor:
         if school.code not in self._software:
             state = self.rehearsal.state
             self._software[school.code] = SoftwareDoor(
-                Line(self.base_url), school.api_user_name, state.api_password, school.code, self.paths
+                self._line(), school.api_user_name, state.api_password, school.code, self.paths
             )
         return self._software[school.code]
 
@@ -97,7 +102,7 @@ class Counter:
         if school.code not in self._browsers:
             state = self.rehearsal.state
             self._browsers[school.code] = BrowserDoor(
-                Line(self.base_url),
+                self._line(),
                 school.clerk_user_name,
                 state.password,
                 login_path=self.paths["login"],

@@ -78,9 +78,10 @@ def _trust(pki: Pki, now: datetime) -> None:
 
 
 def load_revocation_lists(pki: Pki, *, schools: int, now: datetime) -> None:
-    """Files every issuer's CRL as if it had just been fetched."""
-    for authority in (pki.root, *pki.issuers):
-        RevocationList.objects.bulk_create([_list_row(pki, authority, schools, now)], ignore_conflicts=True)
+    """Files every issuer's CRL as if it had just been fetched, unless one in force is there."""
+    present = set(RevocationList.objects.filter(next_update__gt=now).values_list("issuer_sha256", flat=True))
+    rows = [_list_row(pki, authority, schools, now) for authority in (pki.root, *pki.issuers)]
+    RevocationList.objects.bulk_create(row for row in rows if row.issuer_sha256 not in present)
 
 
 def _list_row(pki: Pki, authority: Authority, schools: int, now: datetime) -> RevocationList:

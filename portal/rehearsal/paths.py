@@ -1,4 +1,4 @@
-"""Where the doors are: read from the portal's own table of addresses, so that a renamed page is not a broken rehearsal."""
+"""Where the doors are: read from the portal's table of addresses, so that a renamed page breaks no rehearsal."""
 
 from django.urls import reverse
 
