@@ -18,12 +18,12 @@ ADMINISTRATOR = "quantri"
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--empty", action="store_true")
-    chosen = parser.parse_args()
+    chosen, for_rehearsal = parser.parse_known_args()
     django.setup()
     call_command("migrate", interactive=False, verbosity=0)
     print("cơ sở dữ liệu: đã cập nhật", flush=True)
     _make_administrator()
-    return 0 if chosen.empty else _prepare_rehearsal()
+    return 0 if chosen.empty else _prepare_rehearsal(for_rehearsal)
 
 
 def _make_administrator() -> None:
@@ -41,10 +41,10 @@ def _make_administrator() -> None:
     print(f"tài khoản quản trị: {ADMINISTRATOR} / {password}  (chỉ hiện một lần, hãy ghi lại)", flush=True)
 
 
-def _prepare_rehearsal() -> int:
+def _prepare_rehearsal(words: list[str]) -> int:
     """A rehearsal that cannot be prepared leaves an empty portal, not none."""
     try:
-        call_command("rehearsal", "prepare")
+        call_command("rehearsal", "prepare", *words)
     except Exception:
         traceback.print_exc()
         return 3

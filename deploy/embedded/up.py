@@ -9,8 +9,6 @@ import fcntl
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,8 +18,8 @@ from typing import IO
 from deploy.embedded.environment import BASE
 from deploy.embedded.failure import Trouble
 from deploy.embedded.installation import NEEDED_BYTES, Installation
-from deploy.embedded.process import dying_with_parent
-from deploy.embedded.supervisor import Program, Supervisor
+from deploy.embedded.launch import launch, run_once
+from deploy.embedded.supervisor import Supervisor
 from deploy.embedded.terminal import say
 from portal.settings.places import default_var
 
@@ -111,25 +109,8 @@ def _on_signal(number: int, _frame: FrameType | None) -> None:
 
 
 def _start(installation: Installation, supervisor: Supervisor, *, empty: bool) -> None:
-    servers = installation.servers()
-    supervisor.start(*servers)
-    supervisor.wait_ready(*(program.name for program in servers))
-    installation.postgres().create_database()
-    # These only load while the database is brought up to date; beat, which gives the orders, comes after it.
-    loading = (installation.web(), *installation.workers())
-    supervisor.start(*loading)
-    prepared = _one_off(installation, "first-start", ["deploy.embedded.first_start", *(["--empty"] if empty else [])])
-    if prepared not in {0, 3}:
-        raise Trouble(
-            f"Không cập nhật được cơ sở dữ liệu; xem {installation.places.log / 'first-start.log'}.",
-            f"The database could not be brought up to date; see {installation.places.log / 'first-start.log'}.",
-        )
-    last: list[Program] = [installation.beat()]
-    if installation.simulator_file.exists():
-        last.insert(0, installation.simulator())
-    supervisor.start(*last)
-    supervisor.wait_ready(*(program.name for program in (*last, *loading)))
-    if not empty and prepared == 0:
+    prepared = launch(installation, supervisor, prepare=None if empty else (), tell=say)
+    if not empty and prepared:
         _hand_in_first(installation)
     say(f"Cổng tiếp nhận học bạ số: {installation.url}   (dừng: Ctrl-C)")
 
@@ -139,27 +120,7 @@ def _hand_in_first(installation: Installation) -> None:
     mark = installation.var / "first-hand-in"
     if mark.exists():
         return
-    if _one_off(installation, "hand-in", [str(BASE / "manage.py"), "rehearsal", "hand-in"]) == 0:
+    if run_once(installation, "hand-in", [str(BASE / "manage.py"), "rehearsal", "hand-in"], tell=say) == 0:
         mark.touch()
     else:
         say(f"chưa nộp được lô mẫu; xem {installation.places.log / 'hand-in.log'}")
-
-
-def _one_off(installation: Installation, name: str, words: list[str]) -> int:
-    """Run to the end; what it prints to stdout reaches the terminal, its errors its log."""
-    script = words[0].endswith(".py")
-    command = dying_with_parent([sys.executable, *([] if script else ["-m"]), *words], signal.SIGTERM)
-    env = {**os.environ, **installation.env}
-    with (installation.places.log / f"{name}.log").open("ab") as errors:
-        child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=env, text=True
-        )
-        assert child.stdout is not None
-        try:
-            for line in child.stdout:
-                say(line.rstrip())
-            return child.wait()
-        except _Stop:
-            child.terminate()
-            child.wait(20)
-            raise
