@@ -1,5 +1,6 @@
 """What every test may use. Areas keep their own fixtures beside their tests."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,3 +10,18 @@ import pytest
 def checkout() -> Path:
     """The root of the source tree."""
     return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tables_may_be_emptied_between_tests() -> None:
+    """The guards that refuse TRUNCATE (the journal's) stand in tests too, save for Django's own flush after a test."""
+    import pgtrigger
+    from django.db.backends.postgresql.operations import DatabaseOperations
+
+    flush = DatabaseOperations.execute_sql_flush
+
+    def unguarded(self: DatabaseOperations, sql_list: Sequence[str]) -> None:
+        with pgtrigger.ignore():
+            flush(self, sql_list)
+
+    DatabaseOperations.execute_sql_flush = unguarded  # type: ignore[method-assign]
