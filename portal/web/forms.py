@@ -1,0 +1,148 @@
+"""What people type: signing in, changing a password, filters, a search, a reason. Checks of form only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+from django.core.validators import MinLengthValidator
+from django.utils.translation import gettext_lazy as _
+
+from portal.records.states import BatchState, RecordState
+from portal.schools.models import Level
+
+
+class SignInForm(AuthenticationForm):
+    """User name and password; what was wrong is never said."""
+
+    error_messages = {
+        "invalid_login": _("Tên đăng nhập hoặc mật khẩu không đúng. Kiểm tra phím Caps Lock và bộ gõ tiếng Việt."),
+        "inactive": _("Tài khoản đã bị khóa. Liên hệ quản trị hệ thống của Sở."),
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].label = _("Tên đăng nhập")
+        self.fields["password"].label = _("Mật khẩu")
+        self.label_suffix = ""
+
+
+class ChangePasswordForm(PasswordChangeForm):
+    """The old password once, the new one twice."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
+        self.fields["old_password"].label = _("Mật khẩu hiện tại")
+        self.fields["new_password1"].label = _("Mật khẩu mới")
+        self.fields["new_password2"].label = _("Nhập lại mật khẩu mới")
+
+
+class HandInForm(forms.Form):
+    """One file: a list, a record, or a ZIP of either."""
+
+    file = forms.FileField(
+        label=_("Tệp học bạ"),
+        widget=forms.ClearableFileInput(attrs={"accept": ".xml,.zip"}),
+        error_messages={
+            "required": _("Chưa chọn tệp. Bấm vào ô chọn tệp hoặc kéo tệp vào đó, rồi bấm Nộp."),
+            "empty": _("Tệp không có byte nào. Kết xuất lại từ phần mềm của trường rồi nộp lại."),
+        },
+        max_length=255,
+    )
+
+
+class BatchFilter(forms.Form):
+    """Which batches a list shows."""
+
+    state = forms.ChoiceField(label=_("Trạng thái"), required=False, choices=[("", _("Tất cả")), *BatchState.choices])
+    school = forms.CharField(label=_("Trường (mã hoặc tên)"), required=False, max_length=80)
+    from_on = forms.DateField(label=_("Từ ngày"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until_on = forms.DateField(label=_("Đến ngày"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+    def __init__(self, *args: Any, with_school: bool, **kwargs: Any) -> None:
+        super().__init__(*args, label_suffix="", **kwargs)
+        if not with_school:
+            del self.fields["school"]
+
+
+class RecordFilter(forms.Form):
+    """Which records of a batch are shown: by where they are, or only those with findings."""
+
+    CHOICES = [
+        ("", _("Tất cả")),
+        *RecordState.choices,
+        ("ACCEPTED", _("Bộ chấp nhận")),
+        ("REJECTED", _("Bộ từ chối")),
+        ("WARNED", _("Có cảnh báo")),
+    ]
+    state = forms.ChoiceField(label=_("Hiện học bạ"), required=False, choices=CHOICES)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, label_suffix="", **kwargs)
+
+
+class SchoolFilter(forms.Form):
+    """Which schools the department's list shows."""
+
+    text = forms.CharField(label=_("Mã hoặc tên trường"), required=False, max_length=80)
+    level = forms.ChoiceField(label=_("Cấp học"), required=False, choices=[("", _("Tất cả")), *Level.choices])
+    state = forms.ChoiceField(
+        label=_("Tình hình"),
+        required=False,
+        choices=[
+            ("", _("Tất cả")),
+            ("nothing", _("Chưa nộp học bạ nào")),
+            ("refused", _("Có học bạ phải sửa")),
+            ("no-certificate", _("Chưa có chứng thư số được duyệt")),
+        ],
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, label_suffix="", **kwargs)
+
+
+class SearchForm(forms.Form):
+    """One number that identifies a record or a pupil. Sent by POST: it must stand in no address and no log."""
+
+    number = forms.CharField(
+        label=_("Mã tra cứu học bạ, mã học sinh hoặc số định danh cá nhân"),
+        max_length=40,
+        validators=[MinLengthValidator(6)],
+    )
+
+
+class ReasonForm(forms.Form):
+    """Why somebody does what the journal will keep."""
+
+    reason = forms.CharField(
+        label=_("Lý do"),
+        max_length=500,
+        validators=[MinLengthValidator(5)],
+        error_messages={"required": _("Phải ghi lý do: nhật ký giữ lại cho người sau.")},
+    )
+
+
+class OptionalReasonForm(forms.Form):
+    reason = forms.CharField(label=_("Ý kiến"), max_length=500, required=False)
+
+
+class CertificateForm(forms.Form):
+    """A school's certificate to be registered with the department."""
+
+    file = forms.FileField(label=_("Tệp chứng thư số (.cer, .crt, .pem)"), max_length=255)
+    signature_kind = forms.ChoiceField(
+        label=_("Kiểu chữ ký"), choices=[("USB_TOKEN", "USB Token"), ("REMOTE_SIGNING", _("Ký số từ xa"))]
+    )
+    provider = forms.ChoiceField(
+        label=_("Nhà phát hành"),
+        choices=[
+            ("BAN_CO_YEU", "Ban Cơ yếu Chính phủ"),
+            ("VNPT", "VNPT"),
+            ("VIETTEL", "Viettel"),
+            ("BKAV", "BKAV"),
+            ("", _("Khác")),
+        ],
+        required=False,
+    )

@@ -1,0 +1,83 @@
+"""The line to the Ministry in plain words: open or paused, since when, why, what happens next and who must act."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from gateway.models import Endpoint
+from gateway.states import EndpointState
+
+# Cause → who removes it and how. The codes are the gateway's.
+ADVICE: Mapping[str, str] = {
+    "ADDRESS_REFUSED": gettext_noop(
+        "Bộ không nhận địa chỉ IP của máy chủ này. Gọi đầu mối của Bộ đề nghị kiểm tra danh sách IP được phép; "
+        "kiểm tra máy chủ có đang đi ra bằng đúng địa chỉ đã đăng ký."
+    ),
+    "CERTIFICATE_REFUSED": gettext_noop(
+        "Bộ không nhận chứng thư kết nối của Sở. "
+        "Kiểm tra chứng thư còn hạn, đúng chứng thư đã đăng ký, rồi gọi đầu mối của Bộ."
+    ),
+    "LOGIN_REFUSED": gettext_noop(
+        "Tên đăng nhập hoặc mật khẩu của Sở ở hệ thống của Bộ không đúng. Quản trị hệ thống sửa cấu hình."
+    ),
+    "TOKEN_INVALID": gettext_noop(
+        "Bộ không nhận phiên đăng nhập của Sở. Cổng tự đăng nhập lại; nếu kéo dài, gọi đầu mối của Bộ."
+    ),
+    "UNIT_REFUSED": gettext_noop(
+        "Mã đơn vị của Sở không được Bộ chấp nhận. Kiểm tra mã đơn vị trong cấu hình đường truyền."
+    ),
+}
+OTHERWISE = gettext_noop(
+    "Cổng tự thử lại theo lịch. Nếu quá một giờ chưa thông, gọi quản trị mạng của Sở, sau đó gọi đầu mối của Bộ."
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """The state of the endpoint for a page."""
+
+    name: str
+    state: str
+    label: str
+    cause: str
+    message: str
+    advice: str
+    since: datetime | None
+    next_probe_at: datetime | None
+    last_success_at: datetime | None
+    not_before_at: datetime | None
+    probes_made: int
+    failures: int
+
+    @property
+    def is_paused(self) -> bool:
+        return self.state == EndpointState.PAUSED
+
+
+def line_now() -> Line | None:
+    """The endpoint in use; None before the gateway has ever run."""
+    row = Endpoint.objects.order_by("pk").last()
+    return _line(row) if row is not None else None
+
+
+def _line(row: Endpoint) -> Line:
+    advice = _(ADVICE.get(row.cause, OTHERWISE)) if row.state == EndpointState.PAUSED else ""
+    return Line(
+        name=row.name,
+        state=row.state,
+        label=row.get_state_display(),
+        cause=row.cause,
+        message=row.cause_message,
+        advice=advice,
+        since=row.paused_at,
+        next_probe_at=row.next_probe_at,
+        last_success_at=row.last_success_at,
+        not_before_at=row.not_before_at,
+        probes_made=row.probes_made,
+        failures=row.failures_in_a_row,
+    )

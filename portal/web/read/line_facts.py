@@ -1,0 +1,30 @@
+"""What the endpoint's description says, without its secrets, and what the scheduled runs last did."""
+
+from __future__ import annotations
+
+from gateway.conf import endpoint
+from gateway.models import SyncRun
+
+
+def description_facts() -> list[tuple[str, str]]:
+    """Facts for people: where, as whom, from which address. Raises EndpointUnreadable."""
+    found = endpoint()
+    who, line, rules = found.endpoint, found.connection, found.document
+    rows = [
+        ("Hệ thống", who.title),
+        ("Địa chỉ", who.base_url),
+        ("Mã đơn vị gửi", who.unit_code),
+        ("Tên đăng nhập", found.login.user_name),
+        ("Địa chỉ IP đi ra", line.source_address or "theo tuyến mặc định"),
+        ("Địa chỉ IP đã đăng ký", line.registered_address),
+        ("Máy chủ trung gian", line.proxy or "không dùng"),
+        ("Giới hạn một gói", f"{rules.max_document_bytes / 1_000_000:.1f} MB".replace(".", ",")),
+        ("Đầu mối của Bộ", who.contact),
+        ("Đầu mối của Sở", who.our_contact),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def last_runs() -> list[SyncRun]:
+    """The newest run of each kind."""
+    return list(SyncRun.objects.order_by("kind", "-started_at").distinct("kind"))

@@ -1,0 +1,71 @@
+"""The stored file of one record and the stored verdict on its signatures, unpacked for a page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import zstandard
+
+from portal.records.models import Record
+from portal.web.read.findings import ROLES
+
+_REPORT_LIMIT = 8_000_000
+
+
+def xml_of(record: Record) -> bytes:
+    """The record exactly as the school signed it."""
+    return zstandard.ZstdDecompressor().decompress(bytes(record.data), max_output_size=record.data_size)
+
+
+def report_of(record: Record) -> Mapping[str, Any] | None:
+    """`signing.Report` as JSON; None when no verification was reached."""
+    if record.report is None:
+        return None
+    raw = zstandard.ZstdDecompressor().decompress(bytes(record.report), max_output_size=_REPORT_LIMIT)
+    found: Mapping[str, Any] = json.loads(raw)
+    return found
+
+
+@dataclass(frozen=True)
+class SignatureLine:
+    """One signature as a clerk reads it."""
+
+    role: str
+    role_title: str
+    signer: str
+    cccd: str
+    issuer: str
+    serial: str
+    signed_at: datetime | None
+    indication: str
+    verdict: str
+    message: str
+    warnings: tuple[str, ...]
+
+
+_VERDICTS = {"TOTAL_PASSED": "Hợp lệ", "TOTAL_FAILED": "Không hợp lệ", "INDETERMINATE": "Chưa xác định được"}
+
+
+def signature_lines(report: Mapping[str, Any] | None) -> list[SignatureLine]:
+    return [_line(row) for row in (report or {}).get("signatures", [])]
+
+
+def _line(row: Mapping[str, Any]) -> SignatureLine:
+    stamp = row.get("signing_time")
+    return SignatureLine(
+        role=row["role"],
+        role_title=ROLES.get(row["role"], row["role"]),
+        signer=row.get("signer") or "",
+        cccd=row.get("cccd") or "",
+        issuer=row.get("issuer") or "",
+        serial=row.get("serial") or "",
+        signed_at=datetime.fromisoformat(stamp) if stamp else None,
+        indication=row.get("indication") or "INDETERMINATE",
+        verdict=_VERDICTS.get(row.get("indication") or "", "Chưa xác định được"),
+        message=row.get("message") or "",
+        warnings=tuple(w.get("message", "") for w in row.get("warnings", ())),
+    )

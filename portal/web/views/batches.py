@@ -1,0 +1,110 @@
+"""Lists of batches, one batch with its records, its live progress, and its findings as files to work from."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+
+from portal.accounts.policy import Permission
+from portal.records.models import Batch
+from portal.web.access import Actor, page, required_actor
+from portal.web.export import findings_csv, findings_xlsx
+from portal.web.forms import BatchFilter, RecordFilter
+from portal.web.journalling import keep
+from portal.web.read.batches import batches_of, filtered, in_order, is_finished, progress_of_batch
+from portal.web.read.findings import complaints_of
+from portal.web.read.records import records_in
+
+PER_PAGE = 50
+_WRITERS = {"xlsx": findings_xlsx, "csv": findings_csv}
+
+
+@page(Permission.SEE_BATCHES)
+def batches(request: HttpRequest) -> HttpResponse:
+    actor = required_actor(request)
+    form = BatchFilter(request.GET, with_school=actor.is_department)
+    wished = {name: value for name, value in form.cleaned_data.items() if value} if form.is_valid() else {}
+    rows = filtered(batches_of(actor), **wished)
+    paged = Paginator(rows, PER_PAGE).get_page(request.GET.get("trang"))
+    paged.object_list = in_order(paged.object_list)
+    return render(request, "web/batches.html", {"form": form, "page": paged, "is_filtered": bool(wished)})
+
+
+@page(Permission.SEE_BATCHES)
+def batch(request: HttpRequest, batch_id: UUID) -> HttpResponse:
+    """A batch: the frame with its live part; names of pupils only for those who read records."""
+    found = _visible(request, batch_id)
+    records = _records(request, found)
+    context = {"batch": found, **_live(found), **records}
+    if records["reads_records"]:
+        keep(
+            request, action="batch.read", subject_kind="batch", subject_id=str(found.pk), school_id=found.school_id,
+            shown=len(records["page"]),
+        )  # fmt: skip
+    return render(request, "web/batch.html", context)
+
+
+@page(Permission.SEE_BATCHES)
+def batch_progress(request: HttpRequest, batch_id: UUID) -> HttpResponse:
+    """The live part alone. Nothing new: 204, so the page stays as it is and asks again."""
+    found = _visible(request, batch_id)
+    live = _live(found)
+    if request.GET.get("dau") == live["fingerprint"]:
+        return HttpResponse(status=204)
+    response = render(request, "web/parts/batch_live.html", {"batch": found, **live})
+    response["HX-Trigger"] = "records-changed"
+    return response
+
+
+@page(Permission.SEE_BATCHES)
+def batch_records(request: HttpRequest, batch_id: UUID) -> HttpResponse:
+    """The table of records alone, asked for when the live part changed."""
+    found = _visible(request, batch_id)
+    return render(request, "web/parts/batch_records.html", {"batch": found, **_records(request, found)})
+
+
+@page(Permission.SEE_RECORD)
+def batch_findings(request: HttpRequest, batch_id: UUID, kind: str) -> HttpResponse:
+    """All findings of a batch as a file: XLSX in the layout of a work list, or CSV."""
+    if kind not in _WRITERS:
+        raise Http404
+    found = _visible(request, batch_id)
+    rows = records_in(found).exclude(findings=[], item__errors=[])
+    keep(
+        request, action="batch.findings_exported", subject_kind="batch", subject_id=str(found.pk),
+        school_id=found.school_id, kind=kind,
+    )  # fmt: skip
+    return _WRITERS[kind](found, rows)
+
+
+def _visible(request: HttpRequest, batch_id: UUID) -> Batch:
+    return get_object_or_404(batches_of(required_actor(request)), pk=batch_id)
+
+
+def _live(found: Batch) -> dict[str, object]:
+    progress = progress_of_batch(found)
+    finished = is_finished(found, progress)
+    return {
+        "progress": progress,
+        "is_finished": finished,
+        "fingerprint": f"{found.state}-{progress.fingerprint}",
+        # Once only the Ministry is awaited, asking every two seconds would help nobody.
+        "every": "2s" if found.state in ("RECEIVED", "OPENED") or progress.arrived < progress.admitted else "10s",
+    }
+
+
+def _records(request: HttpRequest, found: Batch) -> dict[str, Any]:
+    actor: Actor = required_actor(request)
+    form = RecordFilter(request.GET)
+    state = form.cleaned_data["state"] if form.is_valid() else ""
+    rows = records_in(found, state=state) if actor.reads_records else records_in(found).none()
+    paged = Paginator(rows, PER_PAGE).get_page(request.GET.get("trang"))
+    shown = list(paged.object_list)
+    for record in shown:
+        record.complaints = complaints_of(record)  # type: ignore[attr-defined]
+    paged.object_list = shown
+    return {"form": form, "page": paged, "reads_records": actor.reads_records}

@@ -1,0 +1,56 @@
+"""Recalls: a school's own, and those an officer must decide (never the one who asked)."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+
+from portal.accounts.policy import Permission
+from portal.records.models import Recall
+from portal.records.states import RecallState
+from portal.web import acts
+from portal.web.access import page, required_actor
+from portal.web.forms import OptionalReasonForm
+from portal.web.journalling import keep
+
+PER_PAGE = 50
+_ROWS = Recall.objects.select_related("record__school", "requested_by", "decided_by", "item")
+
+
+@page(Permission.REQUEST_RECALL)
+def school_recalls(request: HttpRequest) -> HttpResponse:
+    rows = _ROWS.filter(record__school=required_actor(request).school).order_by("-requested_at")
+    return render(request, "web/school_recalls.html", {"page": _paged(request, rows)})
+
+
+@page(Permission.DECIDE_RECALL)
+def recalls(request: HttpRequest) -> HttpResponse:
+    waiting = list(_ROWS.filter(state=RecallState.REQUESTED).order_by("requested_at")[:200])
+    others = _ROWS.exclude(state=RecallState.REQUESTED).order_by("-requested_at")
+    keep(request, action="recall.read", subject_kind="list", subject_id="recalls", shown=len(waiting))
+    return render(request, "web/recalls.html", {"waiting": waiting, "page": _paged(request, others)})
+
+
+@page(Permission.DECIDE_RECALL, methods=("POST",))
+def recall_decide(request: HttpRequest, recall_id: UUID, act: str) -> HttpResponse:
+    if act not in {"duyet", "tu-choi"}:
+        raise Http404
+    found = get_object_or_404(Recall, pk=recall_id)
+    form = OptionalReasonForm(request.POST)
+    decision = form.cleaned_data["reason"] if form.is_valid() else ""
+    try:
+        acts.decide_recall(request, found, approve=act == "duyet", decision=decision)
+    except acts.Refused as refusal:
+        messages.error(request, refusal.message)
+    else:
+        messages.success(request, _("Đã ghi quyết định."))
+    return redirect("recalls")
+
+
+def _paged(request: HttpRequest, rows: object) -> object:
+    return Paginator(rows, PER_PAGE).get_page(request.GET.get("trang"))  # type: ignore[arg-type]
