@@ -154,5 +154,6 @@ def _shown(profile: Profile, group: str, row: Row, tag: str, title: str) -> Form
     if spec.type == "date" and (day := values.day(value)) is not None:
         shown = day.strftime("%d/%m/%Y")
     elif spec.type in {"code", "flag", "mark"} and spec.codes is not None:
-        shown = profile.codes[spec.codes].title_of(value)
+        codes = profile.codes[spec.codes]
+        shown = value if codes.shown_as_code else codes.title_of(value)
     return FormValue(tag, title, value, shown)

@@ -28,9 +28,10 @@ class Code:
 class CodeList:
     """One list, closed: what is not in it has no meaning."""
 
-    def __init__(self, key: str, title: str, codes: Mapping[str, Code]) -> None:
+    def __init__(self, key: str, title: str, codes: Mapping[str, Code], *, shown_as_code: bool = False) -> None:
         self.key = key
         self.title = title
+        self.shown_as_code = shown_as_code  # on the form: the name stands beside it anyway
         self.codes = codes
         self._exact: dict[str, str] = {code: code for code in codes}
         self._words: dict[str, str] = {}

@@ -130,7 +130,9 @@ def _codes(path: Path) -> dict[str, CodeList]:
             title = text(str(path), entry, "title", f"{key}.codes.{code}.")
             facts = {name: fact for name, fact in entry.items() if name not in {"title", "words"}}
             codes[code] = Code(code, title, tuple(entry.get("words", ())), facts)
-        found[key] = CodeList(key, str(data.get("title", key)), codes)
+        found[key] = CodeList(
+            key, str(data.get("title", key)), codes, shown_as_code=bool(data.get("shown_as_code", False))
+        )
     return found
 
 
