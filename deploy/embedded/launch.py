@@ -20,7 +20,7 @@ _REHEARSAL_NOT_PREPARED = 3
 def launch(
     installation: Installation, supervisor: Supervisor, *, prepare: Sequence[str] | None, tell: Callable[[str], None]
 ) -> bool:
-    """Start everything and wait until it answers. `prepare` holds the words for `rehearsal prepare`; None: no rehearsal.
+    """Start everything and wait until it answers. `prepare`: words for `rehearsal prepare`, or None.
 
     Returns whether a rehearsal is prepared.
     """

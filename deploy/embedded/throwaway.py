@@ -93,7 +93,7 @@ class Environment:
             shutil.rmtree(self.var, ignore_errors=True)
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL, *, pool: bool = False) -> int:
-        """Send a signal to a child, or with `pool` to the last process it forked; returns the pid. It comes back by itself."""
+        """Send a signal to a child, or with `pool` to the last process it forked; it comes back by itself."""
         pid = self.supervisor.children[name].pid
         if pid is None:
             raise ProcessLookupError(f"{name} is not running")
