@@ -1,6 +1,7 @@
 """The gateway's cast: an endpoint description, a submission in the outbox, a clock that stands still."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -11,6 +12,7 @@ from django.db import transaction
 from gateway import circuit, conf, outbox
 from gateway.models import Endpoint, Submission
 from gateway.outbox import Claim, NewItem, Purpose
+from tests.gateway.peer import Peer, Pki
 
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 DOCUMENT = '<DANH_SACH_HOC_BA id="dataDanhSach"><HOC_BA id="x">Đặng Thị Ánh</HOC_BA></DANH_SACH_HOC_BA>'.encode()
@@ -88,3 +90,40 @@ def claim(endpoint: Endpoint, description: conf.EndpointDescription) -> Callable
 @pytest.fixture
 def state_of() -> Callable[[UUID], str]:
     return lambda submission_id: Submission.objects.values_list("state", flat=True).get(pk=submission_id)
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    return Pki(tmp_path_factory.mktemp("pki")).make()
+
+
+@pytest.fixture
+def peer(pki: Pki) -> Iterator[Peer]:
+    """A Ministry that logs everybody in and then does what the test says."""
+    peer = Peer(pki, client_ca=pki.ca)
+    yield peer
+    peer.close()
+
+
+@pytest.fixture
+def line(peer: Peer, pki: Pki, description_file: Path) -> Callable[..., conf.EndpointDescription]:
+    """Point the description at the peer; keyword arguments overwrite [connection]."""
+
+    def describe(**connection: object) -> conf.EndpointDescription:
+        values: dict[str, object] = {
+            "client_certificate": str(pki.folder / "client.pem"),
+            "client_key": str(pki.folder / "client.key"),
+            "ca": str(pki.ca),
+            "connect_timeout": 2.0,
+            "read_timeout": 1.0,
+            "total_timeout": 3.0,
+            **connection,
+        }
+        rows = "\n".join(f"{key} = {json.dumps(value)}" for key, value in values.items())
+        description_file.write_text(
+            f'extends = "simulator"\n[endpoint]\nname = "test"\nbase_url = "{peer.url}"\n[connection]\n{rows}\n',
+            "utf-8",
+        )
+        return conf.read_description(description_file)
+
+    return describe

@@ -289,7 +289,7 @@ def test_when_the_line_is_back_everything_goes_in_the_order_of_enqueueing(
 @pytest.mark.parametrize(
     "forbidden",
     [
-        "UPDATE gateway_submission SET state = 'ANSWERED', closed_at = now(), next_attempt_at = NULL WHERE state = 'REFUSED'",
+        "UPDATE gateway_submission SET state = 'ANSWERED', acknowledged_at = now()",
         "UPDATE gateway_submission SET digest = '\\x00'",
         "DELETE FROM gateway_item",
         "UPDATE gateway_item SET verdict = 'ACCEPTED' WHERE verdict = 'REJECTED'",
