@@ -22,7 +22,7 @@ from portal.schools.models import School
 _NOBODY = hashlib.sha256(b"nobody").hexdigest()
 
 
-class AccessRefused(Exception):  # noqa: N818
+class AccessRefused(Exception):
     """Codes: LOGIN_REFUSED, TOKEN_INVALID, TOKEN_EXPIRED, ADDRESS_REFUSED. Says no more than the sender may know."""
 
     def __init__(self, code: str, message: str) -> None:

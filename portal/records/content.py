@@ -5,13 +5,12 @@ and its digest are stored. What broke off on the way stays incomplete and is swe
 """
 
 import hashlib
-import mmap
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import BinaryIO
+from typing import BinaryIO, cast
 from uuid import UUID
 
 import zstandard
@@ -24,11 +23,11 @@ HEAD_BYTES = 4096
 _IN_MEMORY_BYTES = 32 << 20
 
 
-class ContentDamaged(Exception):  # noqa: N818
+class ContentDamaged(Exception):
     """What is stored is not what came in: our disk's fault, never the school's. Code CONTENT_DAMAGED."""
 
 
-class TooLarge(Exception):  # noqa: N818
+class TooLarge(Exception):
     """More bytes came than the door allows."""
 
 
@@ -129,8 +128,8 @@ def read(content_id: UUID) -> Iterator[bytes]:
 
 
 @contextmanager
-def laid_out(content: Content) -> Iterator[bytes | mmap.mmap]:
-    """The whole content as one readable buffer: in memory when small, else a mapped file that has no name.
+def laid_out(content: Content) -> Iterator[BinaryIO]:
+    """The whole content as one readable file: in memory when small, else on disk without a name.
 
     Raises ContentDamaged when the digest is not the one taken at the door.
     """
@@ -141,15 +140,4 @@ def laid_out(content: Content) -> Iterator[bytes | mmap.mmap]:
             spool.write(piece)
         if digest.hexdigest() != content.sha256:
             raise ContentDamaged("CONTENT_DAMAGED")
-        if content.size <= _IN_MEMORY_BYTES:
-            spool.seek(0)
-            yield spool.read()
-            return
-        spool.rollover()
-        yield from _mapped(spool)  # type: ignore[arg-type]
-
-
-def _mapped(spool: BinaryIO) -> Iterator[bytes | mmap.mmap]:
-    spool.flush()
-    with mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ) as view:
-        yield view
+        yield cast(BinaryIO, spool)

@@ -14,7 +14,7 @@ from signing.errors import SigningError
 from signing.trust import CertificateFacts, read_certificate
 
 
-class RegisterRefused(Exception):  # noqa: N818
+class RegisterRefused(Exception):
     """The act is not allowed as asked; `message` says what to do."""
 
     def __init__(self, code: str, message: str) -> None:

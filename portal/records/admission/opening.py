@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from mmap import mmap
+from typing import BinaryIO
 
 from portal.records.kinds import IntakeRefused, kind_of
 from portal.records.states import FileKind
@@ -25,10 +25,7 @@ _DECLARED_ENCODING = re.compile(rb"""\A<\?xml[^>]*?encoding\s*=\s*["']([^"']*)["
 _PROLOGUE = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>)?\s*")
 
 
-File = bytes | mmap
-
-
-class BatchUnreadable(Exception):  # noqa: N818
+class BatchUnreadable(Exception):
     """The batch as a whole cannot be opened; `message` says what to do."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -63,7 +60,7 @@ class Walk:
         self.remarks.append({"code": code, "source": source[:255], "message": message})
 
 
-def raw_records(kind: FileKind, file: File, walk: Walk, *, keep_lists: bool = False) -> Iterator[RawRecord]:
+def raw_records(kind: FileKind, file: BinaryIO, walk: Walk, *, keep_lists: bool = False) -> Iterator[RawRecord]:
     """Every record of the file, numbered from 1. Raises BatchUnreadable when the file as a whole is not readable."""
     position = 0
     for source, data, problem in _pieces(kind, file, walk, keep_lists=keep_lists):
@@ -74,22 +71,27 @@ def raw_records(kind: FileKind, file: File, walk: Walk, *, keep_lists: bool = Fa
 _Piece = tuple[str, bytes, MalformedDocument | None]
 
 
-def _pieces(kind: FileKind, file: File, walk: Walk, *, keep_lists: bool) -> Iterator[_Piece]:
+def _pieces(kind: FileKind, file: BinaryIO, walk: Walk, *, keep_lists: bool) -> Iterator[_Piece]:
     try:
         match kind:
             case FileKind.LIST:
-                data = bytes(file)
+                data = _whole(file)
                 if keep_lists:
                     walk.lists.append(("", data))
                 yield from _list("", data)
             case FileKind.RECORD:
-                yield ("", strip_prologue(bytes(file)), None)
+                yield ("", strip_prologue(_whole(file)), None)
             case FileKind.ZIP:
                 yield from _zip(file, walk, keep_lists=keep_lists)
     except MalformedDocument as problem:
         raise BatchUnreadable(problem.code, problem.message) from None
     except ArchiveRefused as problem:
         raise BatchUnreadable(problem.code, problem.message) from None
+
+
+def _whole(file: BinaryIO) -> bytes:
+    file.seek(0)
+    return file.read()
 
 
 def _list(source: str, data: bytes) -> Iterator[_Piece]:
@@ -99,19 +101,21 @@ def _list(source: str, data: bytes) -> Iterator[_Piece]:
         yield (source, bytes(view[piece.start : piece.end]), None)
 
 
-def _zip(file: File, walk: Walk, *, keep_lists: bool) -> Iterator[_Piece]:
+def _zip(file: BinaryIO, walk: Walk, *, keep_lists: bool) -> Iterator[_Piece]:
     for member in read_archive(file):
+        if member.skipped == "folder":
+            continue
+        if member.skipped or not member.name.lower().endswith(".xml"):
+            walk.remark("ENTRY_SKIPPED", member.name, "Bỏ qua: không phải tệp .xml của trường.")
+            continue
         try:
-            yield from _member(member.name, member.data, walk, keep_lists=keep_lists)
+            yield from _member(member.name, member.read(), walk, keep_lists=keep_lists)
         except MalformedDocument as problem:
             # One bad file in a ZIP is one refused record; its neighbours go on.
             yield (member.name, b"", problem)
 
 
 def _member(name: str, data: bytes, walk: Walk, *, keep_lists: bool) -> Iterator[_Piece]:
-    if not name.lower().endswith(".xml"):
-        walk.remark("ENTRY_SKIPPED", name, "Bỏ qua: không phải tệp .xml.")
-        return
     try:
         kind = kind_of(data[:4096])
     except IntakeRefused as refusal:

@@ -1,13 +1,13 @@
 """Step (8) of the verification on our side: is this certificate the one of the person or the school that must sign?
 
 The school's organisation signs only with a certificate that the department approved, within the time it was approved
-for. A person's certificate must carry the SO_CCCD that the file claims, where its subject carries one at all.
+for. A person must stand on the roster that the school has registered for the role, if it has one. (That a person's
+certificate carries the SO_CCCD beside the signature is checked by `signing` itself.)
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from portal.schools.roster import ApprovedCertificate, Roster
 from signing.trust import CertificateFacts
@@ -18,7 +18,6 @@ ORGANISATION_ROLES = frozenset({"KY_PHAT_HANH", "DANH_SACH"})
 
 NOT_APPROVED = "SIGNER_NOT_APPROVED"
 APPROVAL_NOT_THEN = "SIGNER_APPROVAL_NOT_THEN"
-CCCD_DIFFERS = "SIGNER_CCCD_DIFFERS"
 NOT_IN_ROSTER = "SIGNER_NOT_IN_ROSTER"
 
 
@@ -36,7 +35,7 @@ class SchoolBinding:
         """What speaks against this certificate in this role at this time; nothing when all is well."""
         if role in ORGANISATION_ROLES:
             return self._organisation(certificate, signing_time)
-        return [*self._number(certificate, claimed_cccd), *self._term(role, certificate, claimed_cccd, signing_time)]
+        return self._term(role, certificate, claimed_cccd, signing_time)
 
     def _organisation(self, certificate: CertificateFacts, signing_time: datetime) -> list[BindingProblem]:
         approved = self.roster.certificates.get(certificate.sha256)
@@ -65,17 +64,6 @@ class SchoolBinding:
             return False
         return approved.covers(signing_time)
 
-    def _number(self, certificate: CertificateFacts, claimed: str | None) -> list[BindingProblem]:
-        if certificate.cccd is None or claimed is None or certificate.cccd == claimed:
-            return []
-        return [
-            _error(
-                CCCD_DIFFERS,
-                "Số định danh trong chứng thư số khác SO_CCCD của người ký ghi trong tệp. "
-                "Hãy ký lại bằng chứng thư của đúng người.",
-            )
-        ]
-
     def _term(
         self, role: str, certificate: CertificateFacts, claimed: str | None, signing_time: datetime
     ) -> list[BindingProblem]:
@@ -85,7 +73,7 @@ class SchoolBinding:
         terms = registered.get(certificate.cccd or claimed or "", ())
         if any(term.covers(signing_time.date()) for term in terms):
             return []
-        severity: Literal["error", "warning"] = "error" if self.roster_is_binding else "warning"
+        severity = "error" if self.roster_is_binding else "warning"
         message = (
             f"Người ký vai trò {role} không có trong danh sách người ký trường đã đăng ký tại thời điểm ký. "
             "Hãy cập nhật danh sách người ký hoặc ký lại."

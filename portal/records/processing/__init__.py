@@ -3,7 +3,7 @@
 `claiming` (one worker at a time), `working` (open, judge chunk by chunk, finish), `storing` (one chunk, one transaction).
 """
 
-from portal.records.processing.claiming import LostBatch
+from portal.records.processing.claiming import LostBatch, resume
 from portal.records.processing.working import process_batch, process_due
 
-__all__ = ["LostBatch", "process_batch", "process_due"]
+__all__ = ["LostBatch", "process_batch", "process_due", "resume"]

@@ -23,7 +23,7 @@ from portal.records.states import BatchState
 _LOCK = 0x4C6F
 
 
-class LostBatch(Exception):  # noqa: N818
+class LostBatch(Exception):
     """Another worker has taken the batch over: this one must stop without writing."""
 
 

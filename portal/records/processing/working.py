@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import BinaryIO
 from uuid import UUID
 
 import zstandard
@@ -20,7 +21,7 @@ from portal.records import nudge
 from portal.records.admission import lists, opening
 from portal.records.admission.court import court_for
 from portal.records.admission.judging import Court, Judged, judge, judge_crashed
-from portal.records.admission.opening import BatchUnreadable, File, RawRecord, Walk
+from portal.records.admission.opening import BatchUnreadable, RawRecord, Walk
 from portal.records.conf import conf
 from portal.records.content import ContentDamaged, laid_out
 from portal.records.models import Batch, Record
@@ -84,7 +85,7 @@ def _work(claim: Claim, *, clock: Clock, until: datetime | None) -> None:
             _finish(claim, now=clock())
 
 
-def _open(claim: Claim, file: File, *, now: datetime) -> bool:
+def _open(claim: Claim, file: BinaryIO, *, now: datetime) -> bool:
     """RECEIVED → OPENED, or REFUSED as a whole. Counts the records; none is judged before the file proved whole."""
     batch, walk = claim.batch, Walk()
     sealed = batch.door == Door.EXCHANGE or conf().browser_requires_list_seal
@@ -120,7 +121,7 @@ def _refuse(claim: Claim, refusal: BatchUnreadable, walk: Walk, *, now: datetime
         )  # fmt: skip
 
 
-def _judge_new(claim: Claim, court: Court, file: File, *, clock: Clock, until: datetime | None) -> bool:
+def _judge_new(claim: Claim, court: Court, file: BinaryIO, *, clock: Clock, until: datetime | None) -> bool:
     """Judge every record that has no row yet; False when the time was up before the end."""
     batch = claim.batch
     done = storing.positions_done(batch.id)
