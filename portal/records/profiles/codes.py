@@ -1,6 +1,7 @@
 """Code lists of a profile: codes, their names, and the words that files in the field carry instead.
 
-Files are compared by meaning: `meaning` gives the code for a code or one of its words, None for anything else.
+Files are compared by meaning: `meaning` gives the code for a code or, in a list that is read by word, one of its
+words; None for anything else.
 """
 
 import unicodedata
@@ -28,14 +29,16 @@ class Code:
 class CodeList:
     """One list, closed: what is not in it has no meaning."""
 
-    def __init__(self, key: str, title: str, codes: Mapping[str, Code], *, shown_as_code: bool = False) -> None:
+    def __init__(
+        self, key: str, title: str, codes: Mapping[str, Code], *, by_word: bool = False, shown_as_code: bool = False
+    ) -> None:
         self.key = key
         self.title = title
         self.shown_as_code = shown_as_code  # on the form: the name stands beside it anyway
         self.codes = codes
         self._exact: dict[str, str] = {code: code for code in codes}
         self._words: dict[str, str] = {}
-        for code in codes.values():
+        for code in codes.values() if by_word else ():
             for word in (code.title, *code.words):
                 self._exact.setdefault(word, code.code)
                 self._words.setdefault(fold(word), code.code)

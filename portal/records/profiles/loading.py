@@ -18,6 +18,8 @@ from portal.records.profiles.rule_table import check_texts
 from portal.records.profiles.rule_table import rules as rules_of
 from portal.records.profiles.rules import Ref
 from portal.records.profiles.tables import table, text, toml
+from signing.errors import PolicyUnreadable
+from signing.policy import SignaturePolicy, policy_from_mapping
 
 _COLUMNS = ("group", "tag", "name", "type", "required")
 _MARKS = ("level", "version", "circular")  # without these a record cannot find its profile
@@ -26,7 +28,7 @@ _MARKS = ("level", "version", "circular")  # without these a record cannot find 
 def load(folder: Path) -> Profile:
     """The profile of one folder; raises ProfileBroken."""
     main = toml(folder / "profile.toml")
-    policy = toml(folder / "policy.toml")
+    policy_data = toml(folder / "policy.toml")
     rule_entries = toml(folder / "rules.toml")
     where = str(folder / "profile.toml")
     codes = _codes(folder / "codes.toml")
@@ -34,9 +36,10 @@ def load(folder: Path) -> Profile:
     data_path = text(where, main, "data")
     groups = _groups(where, main, data_path, conditions)
     specs = _fields(folder / "fields.csv", groups, conditions)
-    _check_policy(str(folder / "policy.toml"), policy)
+    policy = _policy(str(folder / "policy.toml"), policy_data)
     leaves = _leaves(folder / "fields.csv", specs, groups, codes, policy)
-    places = [str(slot["place"]) for slot in policy["slots"] if "/" in str(slot["place"])]
+    places = [slot.place for slot in policy.slots if slot.steps]
+    _check_tags(where, groups, conditions, leaves)
     titles = {ref: leaf.spec.title for ref, leaf in leaves.items()}
     root_tag = text(where, main, "root")
     return Profile(
@@ -53,7 +56,7 @@ def load(folder: Path) -> Profile:
         conditions=conditions,
         rules=tuple(rules_of(str(folder / "rules.toml"), rule_entries, titles, codes, conditions)),
         texts=check_texts(str(folder / "rules.toml"), rule_entries),
-        policy_data=policy,
+        policy=policy,
         leaves=leaves,
         tree=build(root_tag, list(groups.values()), list(leaves.values()), places),
     )
@@ -108,6 +111,21 @@ def _groups(
     return found
 
 
+def _check_tags(
+    where: str, groups: Mapping[str, GroupSpec], conditions: Mapping[str, Condition], leaves: Mapping[Ref, Leaf]
+) -> None:
+    """Tags that groups and conditions name must be fields."""
+    for group in groups.values():
+        if group.label is not None and Ref(group.key, group.label) not in leaves:
+            raise ProfileBroken(where, f"groups.{group.key}.label", f"thẻ “{group.label}” không có trong nhóm này")
+    for condition in conditions.values():
+        for asked in condition.clauses:
+            if Ref("general", asked.tag) not in leaves:
+                raise ProfileBroken(
+                    where, f"conditions.{condition.key}.all", f"thẻ “{asked.tag}” không có trong nhóm general"
+                )
+
+
 def _identity(where: str, main: Mapping[str, Any], leaves: Mapping[Ref, Leaf]) -> dict[str, str]:
     tags = table(where, main, "identity")
     for key, tag in tags.items():
@@ -130,9 +148,8 @@ def _codes(path: Path) -> dict[str, CodeList]:
             title = text(str(path), entry, "title", f"{key}.codes.{code}.")
             facts = {name: fact for name, fact in entry.items() if name not in {"title", "words"}}
             codes[code] = Code(code, title, tuple(entry.get("words", ())), facts)
-        found[key] = CodeList(
-            key, str(data.get("title", key)), codes, shown_as_code=bool(data.get("shown_as_code", False))
-        )
+        ways = {way: bool(data.get(way, False)) for way in ("by_word", "shown_as_code")}
+        found[key] = CodeList(key, str(data.get("title", key)), codes, **ways)
     return found
 
 
@@ -192,7 +209,7 @@ def _leaves(
     specs: list[FieldSpec],
     groups: Mapping[str, GroupSpec],
     codes: Mapping[str, CodeList],
-    policy: Mapping[str, Any],
+    policy: SignaturePolicy,
 ) -> dict[Ref, Leaf]:
     found: dict[Ref, Leaf] = {}
     for spec in specs:
@@ -204,10 +221,8 @@ def _leaves(
     return found
 
 
-def _check_policy(where: str, policy: Mapping[str, Any]) -> None:
-    slots = policy.get("slots")
-    if not isinstance(slots, list) or not slots:
-        raise ProfileBroken(where, "slots", "thiếu danh sách chữ ký")
-    for number, slot in enumerate(slots, start=1):
-        for key in ("role", "place", "covers"):
-            text(where, slot, key, f"slots[{number}].")
+def _policy(where: str, data: Mapping[str, Any]) -> SignaturePolicy:
+    try:
+        return policy_from_mapping(data)
+    except PolicyUnreadable as error:
+        raise ProfileBroken(where, error.code, str(error)) from error

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as data_field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from traceback import extract_tb
+from typing import TYPE_CHECKING
 
 from portal.records.profiles.codes import CodeList
 from portal.records.profiles.fields import FieldSpec, Leaf
@@ -17,9 +18,9 @@ from portal.records.profiles.findings import VALUE_SHOWN, Finding, RuleContext, 
 from portal.records.profiles.layout import Condition, GroupSpec, Node
 from portal.records.profiles.reading import Breach, Reading, Row, line_of, read
 from portal.records.profiles.rules import Case, Hit, Ref, Rule
+from signing.policy import SignaturePolicy
 
 if TYPE_CHECKING:
-    from signing.policy import SignaturePolicy
     from signing.xml import Element
 
 logger = logging.getLogger(__name__)
@@ -63,15 +64,9 @@ class Profile:
     conditions: Mapping[str, Condition]
     rules: tuple[Rule, ...]
     texts: Mapping[str, CheckText]
-    policy_data: Mapping[str, Any]
+    policy: SignaturePolicy
     leaves: Mapping[Ref, Leaf] = data_field(repr=False)
     tree: Node = data_field(repr=False)
-
-    @cached_property
-    def policy(self) -> "SignaturePolicy":
-        from signing.policy import policy_from_mapping
-
-        return policy_from_mapping(self.policy_data)
 
     @property
     def paths(self) -> Mapping[str, str]:
@@ -96,7 +91,7 @@ class Profile:
 
     def resign_for(self, path: str) -> tuple[str, ...]:
         """Roles whose signature covers the element at `path` (from the root's children)."""
-        return covering_roles(self.policy_data, path)
+        return covering_roles(self.policy, path)
 
     def examine(self, root: "Element", context: RuleContext) -> list[Finding]:
         """Every finding on one record (its root element), errors first."""
@@ -104,8 +99,8 @@ class Profile:
             reading = read(self.tree, root)
             held = self._conditions(reading)
             findings = list(self._field_findings(reading, held))
-        except Exception:
-            logger.exception("walk over a record crashed", extra={"profile": self.name})
+        except Exception as error:
+            _log_crash(self.name, "FIELDS", error)
             return [self._crashed("FIELDS", self.root_tag)]
         case = Case(reading, context, self.titles)
         for rule in self.rules:
@@ -125,12 +120,18 @@ class Profile:
             node = node.nodes[part]
         return read(node, signed)
 
-    def holds(self, condition: str | None, general: Mapping[str, str]) -> bool:
-        return condition is None or self.conditions[condition].holds(general)
-
     def _conditions(self, reading: Reading) -> dict[str, bool]:
         general = reading.values("general")
-        return {key: condition.holds(general) for key, condition in self.conditions.items()}
+        meant = {tag: self._meaning(tag, general[tag]) for tag in self._asked if tag in general}
+        return {key: condition.holds(meant) for key, condition in self.conditions.items()}
+
+    @cached_property
+    def _asked(self) -> frozenset[str]:
+        return frozenset(clause.tag for condition in self.conditions.values() for clause in condition.clauses)
+
+    def _meaning(self, tag: str, value: str) -> str:
+        codes = self.field("general", tag).codes
+        return value if codes is None else self.codes[codes].meaning(value) or value
 
     def _field_findings(self, reading: Reading, held: Mapping[str, bool]) -> Iterator[Finding]:
         for breach in reading.breaches:
@@ -196,8 +197,8 @@ class Profile:
     def _run(self, rule: Rule, case: Case) -> list[Finding]:
         try:
             return [self._told(rule, hit) for hit in rule.check(case)]
-        except Exception:
-            logger.exception("a rule crashed", extra={"profile": self.name, "rule": rule.id})
+        except Exception as error:
+            _log_crash(self.name, rule.id, error)
             return [self._crashed(rule.id, rule.title)]
 
     def _told(self, rule: Rule, hit: Hit) -> Finding:
@@ -240,11 +241,14 @@ class Profile:
         )
 
 
-def covering_roles(policy: Mapping[str, Any], path: str) -> tuple[str, ...]:
+def _log_crash(profile: str, rule: str, error: Exception) -> None:
+    """Kind and place of the crash; never its message, which may quote a child's data."""
+    frames = extract_tb(error.__traceback__)
+    place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "?"
+    logger.error("rule %s of profile %s crashed: %s at %s", rule, profile, type(error).__name__, place)
+
+
+def covering_roles(policy: SignaturePolicy, path: str) -> tuple[str, ...]:
     """Roles of the slots whose covered element is the one at `path`, or stands above it."""
-    roles = []
-    for slot in policy.get("slots", ()):
-        covers = slot["covers"]
-        if covers in {".", path} or path.startswith(f"{covers}/"):
-            roles.append(str(slot["role"]))
-    return tuple(roles)
+    covering = (slot for slot in policy.slots if slot.covers in {".", path} or path.startswith(f"{slot.covers}/"))
+    return tuple(slot.role for slot in covering)

@@ -52,11 +52,12 @@ PRIMARY_SUBJECTS = [
     ("88", "Giáo dục thể chất", "T", None),
     ("14", "Tiếng dân tộc", "M", None),
 ]
-ABILITIES = (
-    "NANG_LUC_TU_CHU_TU_HOC NANG_LUC_GIAO_TIEP_HOC_TAC NANG_LUC_GIAI_QUYET_VAN_DE_SANG_TAO NANG_LUC_NGON_NGU "
-    "NANG_LUC_TINH_TOAN NANG_LUC_KHOA_HOC NANG_LUC_CONG_NGHE NANG_LUC_TIN_HOC NANG_LUC_THAM_MI NANG_LUC_THE_CHAT "
-    "PHAM_CHAT_YEU_NUOC PHAM_CHAT_NHAN_AI PHAM_CHAT_CHAM_CHI PHAM_CHAT_TRUNG_THUC PHAM_CHAT_TRACH_NHIEM"
-).split()
+ABILITIES = [
+    "NANG_LUC_TU_CHU_TU_HOC", "NANG_LUC_GIAO_TIEP_HOC_TAC", "NANG_LUC_GIAI_QUYET_VAN_DE_SANG_TAO",
+    "NANG_LUC_NGON_NGU", "NANG_LUC_TINH_TOAN", "NANG_LUC_KHOA_HOC", "NANG_LUC_CONG_NGHE", "NANG_LUC_TIN_HOC",
+    "NANG_LUC_THAM_MI", "NANG_LUC_THE_CHAT", "PHAM_CHAT_YEU_NUOC", "PHAM_CHAT_NHAN_AI", "PHAM_CHAT_CHAM_CHI",
+    "PHAM_CHAT_TRUNG_THUC", "PHAM_CHAT_TRACH_NHIEM",
+]  # fmt: skip
 SECONDARY_SUBJECTS = [
     ("15", "Toán", "8.1", "8.4", "8.3"),
     ("19", "Ngữ văn", "7.0", "7.6", "7.4"),
@@ -129,7 +130,11 @@ def primary_sample(profile: Profile) -> Sample:
     comments = ("NHAN_XET_PHAM_CHAT", "NHAN_XET_NANG_LUC_CHUNG", "NHAN_XET_NANG_LUC_DAC_THU")
     qualities = {**dict.fromkeys(ABILITIES, "T"), **dict.fromkeys(comments, "Em chăm ngoan.")}
     _fill(_grow(total, "DANH_GIA_NANG_LUC_PHAM_CHAT"), qualities)
-    summary = {"KET_QUA_XEP_LOAI": "Hoàn thành xuất sắc", "DUOC_LEN_LOP": "1", "DA_HOAN_THANH_CHUONG_TRINH_LOP_HOC": "1"}
+    summary = {
+        "KET_QUA_XEP_LOAI": "Hoàn thành xuất sắc",
+        "DUOC_LEN_LOP": "1",
+        "DA_HOAN_THANH_CHUONG_TRINH_LOP_HOC": "1",
+    }
     _fill(total, {**summary, "NHAN_XET_GVCN": "Em học tốt."})
     signatures = _grow(root, "DANH_SACH_THONG_TIN_KY")
     _fill(_grow(signatures, "GVCN"), {"NGAY_KY": "2025-05-27T08:00:00+07:00", "SO_CCCD": "099185000002"})
@@ -157,9 +162,13 @@ def secondary_sample(profile: Profile) -> Sample:
         _fill(_grow(row, "GVBM", Id=f"gv-{code}"), teacher)
         signed = {"NGAY_KY": "2025-05-25T08:00:00+07:00", "SO_CCCD": teacher["SO_CCCD"]}
         _fill(_grow(teachers, "GVBM", Id=f"gv-{code}"), signed)
-    results = (f"KET_QUA_{what}_{when}" for what in ("HOC_TAP", "REN_LUYEN") for when in ("HOC_KY_1", "HOC_KY_2", "CA_NAM"))
+    results = (
+        f"KET_QUA_{what}_{when}" for what in ("HOC_TAP", "REN_LUYEN") for when in ("HOC_KY_1", "HOC_KY_2", "CA_NAM")
+    )
     summary = {"TONG_SO_BUOI_NGHI": "3", "DUOC_LEN_LOP": "1", "NOI_DUNG_DUOC_LEN_LOP": "Được lên lớp 8"}
-    _fill(total, {**dict.fromkeys(results, "T"), **summary, "DANH_HIEU": "Học sinh Giỏi", "NHAN_XET_GVCN": "Em học tốt."})
+    _fill(
+        total, {**dict.fromkeys(results, "T"), **summary, "DANH_HIEU": "Học sinh Giỏi", "NHAN_XET_GVCN": "Em học tốt."}
+    )
     _fill(_grow(signatures, "GVCN"), {"NGAY_KY": "2025-05-27T08:00:00+07:00", "SO_CCCD": "099185000002"})
     issue = _grow(signatures, "PHAT_HANH_HOC_BA")
     _fill(_grow(issue, "CBQL"), {"NGAY_KY": "2025-05-28T08:00:00+07:00", "SO_CCCD": "099075000001"})

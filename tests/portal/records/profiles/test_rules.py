@@ -135,7 +135,8 @@ CHECKS: list[tuple[str, Spoil, set[str]]] = [
 RULES: list[tuple[str, Spoil, set[str]]] = [
     ("B-SCHOOL", put("general/MA_TRUONG", "99001002"), {"F-WRONG-SCHOOL"}),
     ("B-DEPARTMENT", put("general/MA_SO_GIAO_DUC", "98"), {"F-WRONG-DEPARTMENT"}),
-    ("B-YEAR", both(put("general/TEN_NAM_HOC", "2022-2023"), put("general/NAM_HOC", "2022")), {"F-WRONG-YEAR", "F-AGE"}),
+    ("B-YEAR", both(put("general/TEN_NAM_HOC", "2022-2023"), put("general/NAM_HOC", "2022")),
+     {"F-WRONG-YEAR", "F-AGE"}),
     ("P-GRADE-LEVEL", put("general/MA_CAP_HOC", "03"), {"F-CODE", "F-GRADE-LEVEL"}),
     ("S-GRADE-LEVEL", put("general/MA_KHOI", "10"), {"F-GRADE-LEVEL", "F-AGE", "F-SUBJECT-GRADE"}),
     ("B-YEAR-NAME", put("general/NAM_HOC", "2023-2024"), {"F-YEAR-DIFFERS"}),
