@@ -54,7 +54,7 @@ class Environment(BaseSettings):
 
 
 def read_environment() -> Environment:
-    return Environment(_secrets_dir=_secrets_dir())
+    return Environment(_secrets_dir=_secrets_dir())  # type: ignore[call-arg]  # the stubs do not know it
 
 
 ENV = read_environment()
