@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from portal.rehearsal.faults import of_code
-from portal.rehearsal.handing_in import Entry
+from portal.rehearsal.parcels import Entry
 from portal.rehearsal.witnesses import Held, Seen
 
 _EXAMPLES = 5
@@ -76,12 +76,12 @@ def compare(entries: Iterable[Entry], seen: Iterable[tuple[str, Seen]], held: Ma
         _judge(result, entry, found[-1])
         if found[-1].state != "REFUSED":
             _at_simulator(result, entry, held.get(entry.lookup_uuid))
-    for lookup_uuid, one in held.items():
-        if one.effects > 1:
+    for lookup_uuid, holding in held.items():
+        if holding.effects > 1:
             result.blame("twice_at_simulator", lookup_uuid)
         if not made_for[lookup_uuid]:
             result.blame("foreign_at_simulator", lookup_uuid)
-        elif (lookup_uuid, one.sha256) not in known:
+        elif (lookup_uuid, holding.sha256) not in known:
             result.blame("altered", lookup_uuid)
     return result
 

@@ -14,8 +14,8 @@ def hand_in_first(rehearsal: Rehearsal, *, base_url: str, records: int, share: f
     counter = Counter(rehearsal, base_url, door_paths())
     breaches = planting(rehearsal.state.seed, share, revocation=False)
     try:
-        for made in maker.hand_ins(Wish(records, mix=0.7, batch_size=24, planting=breaches)):
-            counter.hand_in(made)
+        for one in maker.parcels(Wish(records, mix=0.7, batch_size=24, planting=breaches)):
+            counter.hand_in(one)
     finally:
         counter.close()
         save_state(rehearsal.state.advanced(maker.next_number), rehearsal.folder)

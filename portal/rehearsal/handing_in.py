@@ -1,29 +1,21 @@
-"""Hands in batches through the doors and keeps the school's own ledger: what was made, what was planted, what was said.
+"""Hands parcels in through the doors and keeps the school's own ledger: what was made, what was planted, what was said.
 
-The ledger is the first witness of a rehearsal, compared with the simulator's later. It never looks at the database.
+The ledger is the first witness of a rehearsal. It never looks at the database. When a door does not answer it does what
+good software does: the same bytes under the same id again, until they are taken.
 """
 
-from collections.abc import Mapping
+import http.client
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from portal.rehearsal.bootstrap import Rehearsal
 from portal.rehearsal.doors import BrowserDoor, DoorClosed, Line, SoftwareDoor
-from portal.rehearsal.faults import of_code
-from portal.rehearsal.making import API, HandIn
+from portal.rehearsal.parcels import API, Entry, Parcel
 from portal.rehearsal.province import School
 
-
-@dataclass(frozen=True)
-class Entry:
-    """One record as the school made it."""
-
-    lookup_uuid: str
-    sha256: str
-    school_code: str
-    level: str
-    fault: str | None
-    must_be_refused: bool
-    message_id: str
+PATIENCE_SECONDS = 90.0
+_PAUSE_SECONDS = 0.3
 
 
 @dataclass
@@ -32,6 +24,7 @@ class Ledger:
 
     entries: list[Entry] = field(default_factory=list)
     batches: int = 0
+    repeats: int = 0
     refused_batches: list[str] = field(default_factory=list)
 
     @property
@@ -51,61 +44,63 @@ class Counter:
     base_url: str
     paths: Mapping[str, str]
     ledger: Ledger = field(default_factory=Ledger)
-    _software: dict[str, SoftwareDoor] = field(default_factory=dict, repr=False)
-    _browsers: dict[str, BrowserDoor] = field(default_factory=dict, repr=False)
-    _lines: list[Line] = field(default_factory=list, repr=False)
+    _doors: dict[tuple[str, str], SoftwareDoor | BrowserDoor] = field(default_factory=dict, repr=False)
 
-    def hand_in(self, made: HandIn) -> None:
-        """One batch; a refusal of the whole batch is written down, not raised."""
-        batch = made.batch
-        school = batch.records[0].school
-        message_id = str(batch.message_id)
-        try:
-            if made.door == API:
-                year = int(self.rehearsal.province.calendar.school_year[:4])
-                self._door_of(school).submit(batch.data, message_id=message_id, school_year=year)
-            else:
-                self._browser_of(school).upload(batch.file_name, batch.data)
-        except DoorClosed as refusal:
-            self.ledger.refused_batches.append(f"{batch.file_name} ({made.door}): {refusal}")
+    def hand_in(self, parcel: Parcel) -> None:
+        """One batch, until it is taken or refused; a refusal is written down, not raised."""
         self.ledger.batches += 1
-        self.ledger.entries += [
-            Entry(
-                lookup_uuid=str(record.lookup_uuid),
-                sha256=record.sha256,
-                school_code=school.code,
-                level=school.level,
-                fault=record.fault,
-                must_be_refused=record.fault is not None and of_code(record.fault).outcome == "REFUSED",
-                message_id=message_id,
-            )
-            for record in batch.records
-        ]
+        self.ledger.entries += parcel.entries
+        data = parcel.read()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                self._attempt(parcel, data)
+                return
+            except (OSError, http.client.HTTPException, DoorClosed) as trouble:
+                refused = isinstance(trouble, DoorClosed) and trouble.status < 500
+                if refused or time.monotonic() > deadline:
+                    self.ledger.refused_batches.append(f"{parcel.file_name} ({parcel.door}): {trouble!r}")
+                    return
+            self.ledger.repeats += 1
+            self._forget(parcel)
+            time.sleep(_PAUSE_SECONDS)
 
     def close(self) -> None:
-        for line in self._lines:
-            line.close()
+        for door in self._doors.values():
+            door.line.close()
 
-    def _line(self) -> Line:
-        self._lines.append(Line(self.base_url))
-        return self._lines[-1]
+    def _attempt(self, parcel: Parcel, data: bytes) -> None:
+        door = self._door(parcel)
+        if isinstance(door, SoftwareDoor):
+            door.submit(data, message_id=parcel.message_id, school_year=parcel.school_year)
+        else:
+            door.upload(parcel.file_name, data)
 
-    def _door_of(self, school: School) -> SoftwareDoor:
-        if school.code not in self._software:
-            state = self.rehearsal.state
-            self._software[school.code] = SoftwareDoor(
-                self._line(), school.api_user_name, state.api_password, school.code, self.paths
-            )
-        return self._software[school.code]
+    def _door(self, parcel: Parcel) -> SoftwareDoor | BrowserDoor:
+        key = (parcel.door, parcel.school.code)
+        if key not in self._doors:
+            open_door: Callable[[School], SoftwareDoor | BrowserDoor]
+            open_door = self._software if parcel.door == API else self._browser
+            self._doors[key] = open_door(parcel.school)
+        return self._doors[key]
 
-    def _browser_of(self, school: School) -> BrowserDoor:
-        if school.code not in self._browsers:
-            state = self.rehearsal.state
-            self._browsers[school.code] = BrowserDoor(
-                self._line(),
-                school.clerk_user_name,
-                state.password,
-                login_path=self.paths["login"],
-                hand_in_path=self.paths["hand_in"],
-            )
-        return self._browsers[school.code]
+    def _forget(self, parcel: Parcel) -> None:
+        """A door that failed is opened anew: its connection, token and session may be gone."""
+        door = self._doors.pop((parcel.door, parcel.school.code), None)
+        if door is not None:
+            door.line.close()
+
+    def _software(self, school: School) -> SoftwareDoor:
+        password = self.rehearsal.state.api_password
+        return SoftwareDoor(Line(self.base_url), school.api_user_name, password, school.code, self.paths)
+
+    def _browser(self, school: School) -> BrowserDoor:
+        password = self.rehearsal.state.password
+        paths = self.paths
+        return BrowserDoor(
+            Line(self.base_url),
+            school.clerk_user_name,
+            password,
+            login_path=paths["login"],
+            hand_in_path=paths["hand_in"],
+        )

@@ -10,12 +10,11 @@ from datetime import timedelta
 
 from portal.rehearsal.batches import MadeBatch, list_batch, single_batch, unsigned_batch, zip_batch
 from portal.rehearsal.faults import Planting, make_faulty
+from portal.rehearsal.parcels import API, BROWSER, Parcel, parcel
 from portal.rehearsal.pki import Pki
 from portal.rehearsal.province import LOWER, PRIMARY, UPPER, Province, School
 from portal.rehearsal.records import MadeRecord, make_record
 from portal.rehearsal.spelling import SPELLINGS
-
-API, BROWSER = "API", "BROWSER"
 
 
 @dataclass(frozen=True)
@@ -28,14 +27,6 @@ class Wish:
     planting: Planting | None = None
 
 
-@dataclass(frozen=True)
-class HandIn:
-    """A batch and the door it goes through."""
-
-    door: str
-    batch: MadeBatch
-
-
 @dataclass
 class Maker:
     """`next_number` says for every school which pupil comes next, and is kept up to date."""
@@ -44,19 +35,19 @@ class Maker:
     pki: Pki
     next_number: dict[str, int]
 
-    def hand_ins(self, wish: Wish) -> Iterator[HandIn]:
+    def parcels(self, wish: Wish) -> Iterator[Parcel]:
         """Batches that hold exactly `wish.records` records in all."""
         primary = round(wish.records * wish.mix)
         yield from self._of_levels(wish, (PRIMARY,), primary)
         yield from self._of_levels(wish, (LOWER, UPPER), wish.records - primary)
 
-    def _of_levels(self, wish: Wish, levels: tuple[str, ...], count: int) -> Iterator[HandIn]:
+    def _of_levels(self, wish: Wish, levels: tuple[str, ...], count: int) -> Iterator[Parcel]:
         schools = self.province.of_level(*levels)
         turn = 0
         while count > 0 and schools:
             school = schools[turn % len(schools)]
             size = min(count, wish.batch_size)
-            yield self._hand_in(school, turn, self.records(school, size, wish.planting))
+            yield self._parcel(school, turn, self.records(school, size, wish.planting))
             count -= size
             turn += 1
 
@@ -75,16 +66,19 @@ class Maker:
                 made.append(previous)
         return made
 
-    def _hand_in(self, school: School, turn: int, records: list[MadeRecord]) -> HandIn:
+    def _parcel(self, school: School, turn: int, records: list[MadeRecord]) -> Parcel:
         """Schools' software signs its lists; clerks upload lists, ZIPs of either kind, now and then one record."""
         if (school.index + turn) % 2 == 0:
             at = self.province.calendar.moment(month=5, day=29) + timedelta(minutes=turn % 600)
             spelling = SPELLINGS[school.index % len(SPELLINGS)]
             identity = self.pki.organisation(school)
-            return HandIn(API, list_batch(records, identity=identity, at=at, spelling=spelling))
+            return self._through(API, list_batch(records, identity=identity, at=at, spelling=spelling))
         form = (school.index + turn) // 2 % 3
         if len(records) == 1:
-            return HandIn(BROWSER, single_batch(records[0]))
+            return self._through(BROWSER, single_batch(records[0]))
         if form == 0:
-            return HandIn(BROWSER, zip_batch(records))
-        return HandIn(BROWSER, zip_batch(records, per_file=20) if form == 1 else unsigned_batch(records))
+            return self._through(BROWSER, zip_batch(records))
+        return self._through(BROWSER, zip_batch(records, per_file=20) if form == 1 else unsigned_batch(records))
+
+    def _through(self, door: str, batch: MadeBatch) -> Parcel:
+        return parcel(batch, door=door, start_year=self.province.calendar.start)

@@ -9,6 +9,6 @@ def door_paths() -> dict[str, str]:
         "token": reverse("exchange_token"),
         "submit": reverse("exchange_submit"),
         "query": reverse("exchange_query"),
-        "login": reverse("login"),
-        "hand_in": reverse("hand_in"),
+        "login": reverse("sign-in"),
+        "hand_in": reverse("hand-in"),
     }

@@ -3,7 +3,7 @@
 import pytest
 
 from portal.rehearsal.comparison import compare
-from portal.rehearsal.handing_in import Entry
+from portal.rehearsal.parcels import Entry
 from portal.rehearsal.witnesses import Held, Seen
 
 ACCEPTED = Seen("DISPATCHED", 0, (), "ACCEPTED")
