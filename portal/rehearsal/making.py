@@ -25,6 +25,7 @@ class Wish:
     mix: float = 0.7
     batch_size: int = 50
     planting: Planting | None = None
+    doors: tuple[str, ...] = (API, BROWSER)
 
 
 @dataclass
@@ -47,7 +48,7 @@ class Maker:
         while count > 0 and schools:
             school = schools[turn % len(schools)]
             size = min(count, wish.batch_size)
-            yield self._parcel(school, turn, self.records(school, size, wish.planting))
+            yield self._parcel(turn, self.records(school, size, wish.planting), wish.doors)
             count -= size
             turn += 1
 
@@ -66,9 +67,10 @@ class Maker:
                 made.append(previous)
         return made
 
-    def _parcel(self, school: School, turn: int, records: list[MadeRecord]) -> Parcel:
+    def _parcel(self, turn: int, records: list[MadeRecord], doors: tuple[str, ...]) -> Parcel:
         """Schools' software signs its lists; clerks upload lists, ZIPs of either kind, now and then one record."""
-        if (school.index + turn) % 2 == 0:
+        school = records[0].school
+        if doors[(school.index + turn) % len(doors)] == API:
             at = self.province.calendar.moment(month=5, day=29) + timedelta(minutes=turn % 600)
             spelling = SPELLINGS[school.index % len(SPELLINGS)]
             identity = self.pki.organisation(school)

@@ -2,13 +2,18 @@
 
 from django.urls import reverse
 
+from portal.rehearsal.parcels import API, BROWSER
 
-def door_paths() -> dict[str, str]:
+_NAMES = {
+    "token": "exchange-token",
+    "submit": "exchange-submit",
+    "query": "exchange-query",
+    "login": "sign-in",
+    "hand_in": "hand-in",
+}
+
+
+def door_paths(doors: tuple[str, ...] = (API, BROWSER)) -> dict[str, str]:
     """Paths of the exchange services and of the two pages a clerk needs."""
-    return {
-        "token": reverse("exchange_token"),
-        "submit": reverse("exchange_submit"),
-        "query": reverse("exchange_query"),
-        "login": reverse("sign-in"),
-        "hand_in": reverse("hand-in"),
-    }
+    wanted = _NAMES if API in doors else {"login", "hand_in"}
+    return {name: reverse(_NAMES[name]) for name in wanted}

@@ -92,7 +92,7 @@ class Performance:
                 self.show(Step("generate", made, wish.records))
         start = time.monotonic()
         self.disturb()
-        counter = Counter(self.rehearsal, self.base_url, door_paths())
+        counter = Counter(self.rehearsal, self.base_url, door_paths(wish.doors))
         with self._leg("hand_in"):
             for one in parcels:
                 counter.hand_in(one)
