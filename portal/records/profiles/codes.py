@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+LONGEST_WORD = 200
+
 
 def fold(word: str) -> str:
     """Case, outer and doubled spaces do not matter in words; diacritics do."""
@@ -50,7 +52,9 @@ class CodeList:
         if text is None:
             return None
         found = self._exact.get(text)
-        return found if found is not None else self._words.get(fold(text))
+        if found is not None or len(text) > LONGEST_WORD:
+            return found
+        return self._words.get(fold(text))
 
     def title_of(self, text: str) -> str:
         """The word to show for a code or a word; the text itself when it means nothing."""

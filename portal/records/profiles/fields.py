@@ -62,7 +62,7 @@ class Leaf:
 
     def examine(self, text: str) -> Problem | None:
         problem = self.check(text)
-        if problem is None and self.remembers and len(self.known) < MEMORY:
+        if problem is None and self.remembers and len(text) <= values.LONGEST and len(self.known) < MEMORY:
             self.known.add(text)
         return problem
 

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
 
+# No date or number is longer; what is longer must not fill the caches.
+LONGEST = 40
+
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
 _VIETNAMESE = re.compile(r"(\d\d)/(\d\d)/(\d{4})")
 _MOMENT = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?(?:(Z)|([+-])(\d\d):(\d\d))?")
@@ -34,11 +37,13 @@ class Moment:
         return self.day > other.day
 
 
-@lru_cache(maxsize=16384)
 def moment(text: str) -> Moment | None:
     """ISO date, dd/MM/yyyy, or ISO date-time with or without zone."""
-    if not text.isascii():
-        return None
+    return _moment(text) if len(text) <= LONGEST and text.isascii() else None
+
+
+@lru_cache(maxsize=16384)
+def _moment(text: str) -> Moment | None:
     try:
         if found := _ISO.fullmatch(text):
             return Moment(date(int(found[1]), int(found[2]), int(found[3])))
@@ -67,10 +72,14 @@ def day(text: str | None) -> date | None:
     return found.day if found is not None else None
 
 
-@lru_cache(maxsize=8192)
 def number(text: str) -> float | None:
     """`.` as the decimal point, at most four decimals, no exponent, no sign but minus."""
-    return float(text) if text.isascii() and _NUMBER.fullmatch(text) else None
+    return _number(text) if len(text) <= LONGEST and text.isascii() else None
+
+
+@lru_cache(maxsize=8192)
+def _number(text: str) -> float | None:
+    return float(text) if _NUMBER.fullmatch(text) else None
 
 
 def decimals(text: str) -> int:
@@ -86,7 +95,6 @@ def is_cccd(text: str) -> bool:
     return _CCCD.fullmatch(text) is not None
 
 
-@lru_cache(maxsize=1024)
 def first_year(text: str) -> int | None:
     """2024 for "2024-2025"; None when the two are not consecutive."""
     found = _YEAR.fullmatch(text) if text.isascii() else None

@@ -187,6 +187,16 @@ def secondary() -> Sample:
 
 
 @pytest.fixture
+def make_primary() -> Callable[[], Sample]:
+    return lambda: primary_sample(registry()["primary-1.0"])
+
+
+@pytest.fixture
+def make_secondary() -> Callable[[], Sample]:
+    return lambda: secondary_sample(registry()["secondary-2.0"])
+
+
+@pytest.fixture
 def context() -> RuleContext:
     return RuleContext(
         today=TODAY,
