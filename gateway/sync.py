@@ -50,7 +50,7 @@ def run(kind: str, now: datetime | None = None, *, budget: float = _BUDGET) -> d
     if kind in _ORDER:
         return _work(kind, clock, budget)
     if kind == PROBE:
-        opened = circuit.probe(session.client(), now=clock(), rng=SystemRandom())
+        opened = circuit.probe(session.client(), now=clock(), rng=randomness())
         return {"opened": int(bool(opened))}
     return _scheduled(kind, clock())
 
@@ -76,7 +76,7 @@ def due(*, now: datetime) -> list[str]:
 def _work(kind: str, clock: Callable[[], datetime], budget: float) -> dict[str, int]:
     """Claim → act → settle until nothing is due, the line is closed or the time is over."""
     counts: Counter[str] = Counter()
-    started_at, deadline, rng = clock(), time.monotonic() + budget, SystemRandom()
+    started_at, deadline, rng = clock(), time.monotonic() + budget, randomness()
     counts["lease_expired"] = outbox.expire_leases(now=started_at)
     while time.monotonic() < deadline:
         description = conf.endpoint()
@@ -189,6 +189,11 @@ def missed(*, now: datetime) -> list[str]:
         if not SyncRun.objects.filter(kind=kind, started_at__gte=since).exists():
             late.append(kind)
     return late
+
+
+def randomness() -> Random:
+    """The edge's randomness: below it everything is handed a generator."""
+    return SystemRandom()
 
 
 def worker_name() -> str:

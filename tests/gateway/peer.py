@@ -142,7 +142,11 @@ class Peer:
         return f"https://127.0.0.1:{self.port}"
 
     def close(self) -> None:
+        if not self._open:
+            return
         self._open = False
+        # A thread stands in accept(): closing alone would leave the port open.
+        self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def _accept(self) -> None:

@@ -72,12 +72,12 @@ def refused(data: bytes) -> MessageRefused:
         (b"[]", "MESSAGE_NOT_OBJECT", ""),
         (b"{}", "MESSAGE_NOT_OBJECT", "authenticationRequest"),
         (b'{"authenticationRequest":{"ma_don_vi":"7","nam_hoc":2025,"type":1}}', "FIELD_MISSING", "messageid"),
-        (b'{"authenticationRequest":{"ma_don_vi":"7","nam_hoc":"x","messageid":"1","type":1}}', "FIELD_WRONG_TYPE", "nam_hoc"),
-        (b'{"authenticationRequest":{"ma_don_vi":"7","nam_hoc":99,"messageid":"1","type":1}}', "FIELD_BAD_VALUE", "nam_hoc"),
+        (b'{"authenticationRequest":{"ma_don_vi":"7","nam_hoc":"x"}}', "FIELD_WRONG_TYPE", "nam_hoc"),
+        (b'{"authenticationRequest":{"ma_don_vi":"7","nam_hoc":99}}', "FIELD_BAD_VALUE", "nam_hoc"),
         (b'{"authenticationRequest":{"ma_don_vi":["7"]}}', "FIELD_WRONG_TYPE", "ma_don_vi"),
         (b'{"authenticationRequest":{"ma_don_vi":"7\\u0000"}}', "FIELD_BAD_VALUE", "ma_don_vi"),
     ],
-)  # fmt: skip
+)
 def test_what_breaks_the_format_is_refused_with_its_field(data: bytes, code: str, field: str) -> None:
     problem = refused(data)
     assert (problem.code, problem.field) == (code, field)
@@ -89,7 +89,10 @@ def test_a_message_over_its_size_is_not_parsed() -> None:
     assert problem.value.code == "MESSAGE_TOO_BIG"
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))  # fmt: skip
+LEAVES = st.none() | st.booleans() | st.integers() | st.text()
+
+
+@given(st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 def test_no_json_value_whatever_breaks_a_reader_otherwise_than_by_a_refusal(value: object) -> None:
     for reader in (m.SubmitRequest, m.QueryRequest, m.Receipt, m.QueryAnswer, m.CertificateAnswer, TokenAnswer):
         try:
