@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from portal.records import recall as recalling
 from portal.records.models import Recall, Record
+from portal.records.states import RecallState
+from portal.web.access import required_actor
 
 
 class Refused(Exception):
@@ -16,8 +21,23 @@ class Refused(Exception):
 
 
 def request_recall(request: HttpRequest, record: Record, *, reason: str) -> str:
-    raise Refused("Chưa mở.")
+    """Ask for a withdrawal; the sentence says whether it holds at once or waits for the department."""
+    user, now = required_actor(request).user, timezone.now()
+    try:
+        made = recalling.request(record=record, reason=reason, requested_by=user, now=now)
+    except recalling.RecallRefused as refusal:
+        raise Refused(refusal.message) from None
+    if made.state == RecallState.REQUESTED:
+        return _("Đã gửi đề nghị thu hồi. Năm học đã chốt nên Sở phải duyệt, rồi Bộ quyết định.")
+    return _("Đã thu hồi học bạ. Học bạ thay thế phải có mã tra cứu mới.")
 
 
 def decide_recall(request: HttpRequest, recall: Recall, *, approve: bool, decision: str) -> None:
-    raise Refused("Chưa mở.")
+    user, now = required_actor(request).user, timezone.now()
+    try:
+        if approve:
+            recalling.approve(recall=recall, decided_by=user, decision=decision, now=now)
+        else:
+            recalling.decline(recall=recall, decided_by=user, decision=decision, now=now)
+    except recalling.RecallRefused as refusal:
+        raise Refused(refusal.message) from None

@@ -53,16 +53,25 @@ class HandInForm(forms.Form):
     )
 
 
+def _day(label: Any) -> forms.DateField:
+    """A day as people here write it; the browser's own picker would follow the browser's language instead."""
+    hint = {"placeholder": "dd/mm/yyyy", "inputmode": "numeric", "size": "10", "maxlength": "10"}
+    return forms.DateField(
+        label=label, required=False, input_formats=["%d/%m/%Y", "%Y-%m-%d"], widget=forms.TextInput(attrs=hint)
+    )
+
+
 class BatchFilter(forms.Form):
     """Which batches a list shows."""
 
     state = forms.ChoiceField(label=_("Trạng thái"), required=False, choices=[("", _("Tất cả")), *BatchState.choices])
     school = forms.CharField(label=_("Trường (mã hoặc tên)"), required=False, max_length=80)
-    from_on = forms.DateField(label=_("Từ ngày"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    until_on = forms.DateField(label=_("Đến ngày"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    from_on = _day(_("Từ ngày"))
+    until_on = _day(_("Đến ngày"))
 
     def __init__(self, *args: Any, with_school: bool, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
         if not with_school:
             del self.fields["school"]
 
@@ -80,7 +89,8 @@ class RecordFilter(forms.Form):
     state = forms.ChoiceField(label=_("Hiện học bạ"), required=False, choices=CHOICES)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
 
 
 class SchoolFilter(forms.Form):
@@ -100,7 +110,8 @@ class SchoolFilter(forms.Form):
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
 
 
 class SearchForm(forms.Form):

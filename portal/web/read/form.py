@@ -71,7 +71,7 @@ def _shown(element: Element, spec: FieldSpec, codes: Mapping[str, CodeList]) -> 
     text = "; ".join(value for value in found if value)
     if spec.type == "date":
         moment = values.moment(text)
-        return moment.strftime("%d/%m/%Y") if moment is not None else text
+        return moment.day.strftime("%d/%m/%Y") if moment is not None else text
     listed = codes.get(spec.codes or "")
     if listed is None or not text or spec.tag in {"MA_MON_HOC", "MA_KHOI", "MA_CAP_HOC"}:
         return text

@@ -8,8 +8,8 @@ from django.conf import settings
 
 from portal.records.models import Record
 from portal.records.profiles import registry
+from portal.records.queries import original_bytes
 from portal.web.read.form import Cell, Part, read_parts
-from portal.web.read.record_file import xml_of
 from signing.errors import SigningError
 from signing.xml import parse
 
@@ -54,7 +54,7 @@ def open_form(record: Record) -> OpenedForm:
     if profile is None:
         return OpenedForm(title="", problem="PROFILE_UNKNOWN")
     try:
-        root = parse(xml_of(record)).root
+        root = parse(original_bytes(record)).root
     except SigningError:
         return OpenedForm(title=profile.title, problem="UNREADABLE")
     parts = read_parts(root, groups=profile.groups.values(), fields=profile.fields, codes=profile.codes)

@@ -16,11 +16,6 @@ from portal.web.read.findings import ROLES
 _REPORT_LIMIT = 8_000_000
 
 
-def xml_of(record: Record) -> bytes:
-    """The record exactly as the school signed it."""
-    return zstandard.ZstdDecompressor().decompress(bytes(record.data), max_output_size=record.data_size)
-
-
 def report_of(record: Record) -> Mapping[str, Any] | None:
     """`signing.Report` as JSON; None when no verification was reached."""
     if record.report is None:

@@ -9,12 +9,14 @@ from django.utils.translation import gettext as _
 
 from portal.accounts.policy import Permission
 from portal.records.models import Record
+from portal.records.queries import original_bytes
 from portal.web.access import page, required_actor
+from portal.web.acts import Refused, request_recall
 from portal.web.forms import ReasonForm
 from portal.web.journalling import keep
 from portal.web.read.findings import complaints_of, signers_again
 from portal.web.read.opened import open_form
-from portal.web.read.record_file import report_of, signature_lines, xml_of
+from portal.web.read.record_file import report_of, signature_lines
 from portal.web.read.records import records_of
 
 
@@ -41,14 +43,18 @@ def record(request: HttpRequest, record_id: int) -> HttpResponse:
 def record_xml(request: HttpRequest, record_id: int) -> HttpResponse:
     """The bytes as they came, shown as text: escaped by the template, never re-indented."""
     found = _read(request, record_id, what="xml")
-    context = {"record": found, "xml": xml_of(found).decode("utf-8", "replace"), "sha256": bytes(found.sha256).hex()}
+    context = {
+        "record": found,
+        "xml": original_bytes(found).decode("utf-8", "replace"),
+        "sha256": bytes(found.sha256).hex(),
+    }
     return render(request, "web/record_xml.html", context)
 
 
 @page(Permission.SEE_RECORD)
 def record_file(request: HttpRequest, record_id: int) -> HttpResponse:
     found = _read(request, record_id, what="file")
-    response = HttpResponse(xml_of(found), content_type="application/xml; charset=utf-8")
+    response = HttpResponse(original_bytes(found), content_type="application/xml; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="hoc-ba-{found.lookup_uuid or found.pk}.xml"'
     return response
 
@@ -64,8 +70,6 @@ def record_signatures(request: HttpRequest, record_id: int) -> HttpResponse:
 @page(Permission.REQUEST_RECALL, methods=("POST",))
 def record_recall(request: HttpRequest, record_id: int) -> HttpResponse:
     """Ask for the record's withdrawal; what follows (at once, or by the department's approval) the domain decides."""
-    from portal.web.acts import Refused, request_recall
-
     actor = required_actor(request)
     found = get_object_or_404(records_of(actor), pk=record_id)
     form = ReasonForm(request.POST)
