@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         run(load(options.config, port=options.port, control_port=options.control_port))
     except ConfigurationRefused as problem:
-        print(problem, file=sys.stderr)
+        sys.stderr.write(f"{problem}\n")
         return 2
     return 0
 

@@ -99,7 +99,7 @@ def _serve_one(connection: ssl.SSLSocket, counter: Counter, peer: Peer, first: b
     if not request.complete and not request.too_large:
         wire.cut(connection)
         return False
-    return _answer(connection, counter, peer, request, service, number)
+    return _answer(connection, counter, number, _reply_to(counter, peer, request, service), request)
 
 
 def _read_body(
@@ -137,27 +137,30 @@ def _write_down(counter: Counter, peer: Peer, request: Request, service: str, fa
     return counter.journal.received({**facts, **(describe(request.body) if request.complete else {})})
 
 
-def _answer(
-    connection: ssl.SSLSocket, counter: Counter, peer: Peer, request: Request, service: str, number: int
-) -> bool:
-    """Act and reply; what went back is noted even when the line breaks while we write."""
-    kinds: list[str] = []
-    lost, reply = _reply_to(counter, peer, request, service, kinds)
-    manner = None if lost else _noted(counter.board.take(Phase.REPLY, service), kinds)
-    facts = {
-        "status": 0 if lost else reply.status,
-        "faults": kinds,
-        "reply_sha256": hashlib.sha256(reply.body).hexdigest(),
-    }
-    counter.journal.answered(number, facts)
+@dataclass(slots=True)
+class Outcome:
+    """What is to go back: `lost` = a fault takes the reply away after the effect; `kinds` = the faults that struck."""
+
+    reply: Reply
+    kinds: list[str]
+    lost: bool = False
+    manner: Fault | None = None
+
+
+def _answer(connection: ssl.SSLSocket, counter: Counter, number: int, outcome: Outcome, request: Request) -> bool:
+    """Reply; what goes back is noted even when the line breaks while we write. True when the line may go on."""
+    reply = outcome.reply
+    digest = hashlib.sha256(reply.body).hexdigest()
+    status = 0 if outcome.lost else reply.status
+    counter.journal.answered(number, {"status": status, "faults": outcome.kinds, "reply_sha256": digest})
+    close = request.too_large or not request.keep_alive or counter.stopping.is_set()
     try:
-        if lost:
+        if outcome.lost:
             wire.cut(connection)
             return False
-        if manner is not None:
-            spoiling.write_ill(connection, manner, reply, counter.pause)
+        if outcome.manner is not None:
+            spoiling.write_ill(connection, outcome.manner, reply, counter.pause)
             return False
-        close = request.too_large or not request.keep_alive or counter.stopping.is_set()
         connection.sendall(reply.head(close=close) + reply.body)
     except (OSError, ssl.SSLError):
         return False  # the other side has gone; the journal says what we meant to send
@@ -166,30 +169,32 @@ def _answer(
     return not close
 
 
-def _reply_to(counter: Counter, peer: Peer, request: Request, service: str, kinds: list[str]) -> tuple[bool, Reply]:
-    """The reply, and whether a fault loses it after the effect."""
+def _reply_to(counter: Counter, peer: Peer, request: Request, service: str) -> Outcome:
+    """Let the faults strike and the service act, in the order of a request's life."""
     board = counter.board
+    kinds: list[str] = []
     delay = _noted(board.take(Phase.DELAY, service), kinds)
     if delay is not None:
         counter.pause(delay.number("seconds", 5))
     instead = _noted(board.take(Phase.INSTEAD, service), kinds)
     if instead is not None:
-        return False, spoiling.instead(instead, request, now=datetime.fromtimestamp(counter.clock(), UTC))
+        return Outcome(spoiling.instead(instead, request, now=datetime.fromtimestamp(counter.clock(), UTC)), kinds)
     refused = _refused_at_the_door(counter, peer, request, service)
     if refused is not None:
-        return False, refused
+        return Outcome(refused, kinds)
     effect = _noted(board.take(Phase.EFFECT, service), kinds)
     reply = counter.services.answer(service, request, spoiling.wishes(effect))
     after = _noted(board.take(Phase.AFTER, service), kinds)
     if after is not None and after.kind == "cut_after_processing":
-        return True, reply
+        return Outcome(reply, kinds, lost=True)
+    manner = _noted(board.take(Phase.REPLY, service), kinds)
     earlier = counter.earlier_receipt
     if service in ("submit", "recall") and reply.status == 200:
         counter.earlier_receipt = reply.body
-    return False, reply if after is None else spoiling.spoil(after, reply, earlier=earlier)
+    return Outcome(reply if after is None else spoiling.spoil(after, reply, earlier=earlier), kinds, manner=manner)
 
 
-def _refused_at_the_door(counter: Counter, peer: Peer, request: Request, service: str) -> Reply | None:
+def _refused_at_the_door(counter: Counter, peer: Peer, request: Request, service: str) -> Reply | None:  # noqa: PLR0911 a list of checks
     if service == "address":
         return json_reply({"address": peer.address})
     if not counter.allows(peer.address):

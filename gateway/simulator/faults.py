@@ -150,7 +150,7 @@ class FaultBoard:
                 skip=int(description.get("skip", 0)),
                 until=None if duration is None else self.monotonic() + float(duration),
                 params=dict(description.get("params", {})),
-                chance=random.Random(f"{description.get('seed', self.seed)}:{number}:{kind}"),
+                chance=random.Random(f"{description.get('seed', self.seed)}:{number}:{kind}"),  # noqa: S311 repeatable, not secret
             )
             self._faults.append(fault)
         return fault

@@ -1,8 +1,8 @@
 """The judgement on one package, as a pure function: bytes and what is known go in, verdicts come out.
 
-Numbered steps, as an inspector would take them: (1) parse; (2) root and seal; (3) the seal's certificate is approved for
-the sender; (4) cut the raw bytes; (5) each record by itself; (6) each record against what is held; (7) for a share of
-them, the school's issuing signature. A record's trouble is its own; only 1-4 refuse the package.
+Numbered steps, as an inspector would take them: (1) parse; (2) root and seal; (3) the seal's certificate is approved
+for the sender; (4) cut the raw bytes; (5) each record by itself; (6) each record against what is held; (7) for a
+share of them, the school's issuing signature. A record's trouble is its own; only 1-4 refuse the package.
 """
 
 from __future__ import annotations
@@ -99,20 +99,22 @@ def against_holdings(judged: Iterable[Judged], held: Mapping[str, tuple[str, str
     """Step 6: a UUID that is held, recalled, or stands twice in this package is refused."""
     verdicts: list[Judged] = []
     here: set[str] = set()
-    for verdict in judged:
-        uuid = verdict.seen.uuid
-        known = held.get(uuid)
-        if known is not None and known[0] == "RECALLED":
-            verdict = verdict.with_error(
-                "UUID_RECALLED", "MA_TRA_CUU_UUID", "Mã tra cứu đã thu hồi, không dùng lại được"
-            )
-        elif known is not None:
-            verdict = verdict.with_error("UUID_HELD", "MA_TRA_CUU_UUID", "Kho đã có học bạ mang mã tra cứu này")
-        elif uuid and uuid in here:
-            verdict = verdict.with_error("UUID_TWICE", "MA_TRA_CUU_UUID", "Mã tra cứu có hai lần trong gói tin")
+    for judged_alone in judged:
+        uuid = judged_alone.seen.uuid
+        error = _holding_error(uuid, held.get(uuid), here)
+        verdicts.append(judged_alone.with_error(*error) if error else judged_alone)
         here.add(uuid)
-        verdicts.append(verdict)
     return verdicts
+
+
+def _holding_error(uuid: str, known: tuple[str, str, str] | None, here: set[str]) -> rules.Error | None:
+    if known is not None and known[0] == "RECALLED":
+        return ("UUID_RECALLED", "MA_TRA_CUU_UUID", "Mã tra cứu đã thu hồi, không dùng lại được")
+    if known is not None:
+        return ("UUID_HELD", "MA_TRA_CUU_UUID", "Kho đã có học bạ mang mã tra cứu này")
+    if uuid and uuid in here:
+        return ("UUID_TWICE", "MA_TRA_CUU_UUID", "Mã tra cứu có hai lần trong gói tin")
+    return None
 
 
 def _check_seal(root: Element, standards: Standards) -> None:

@@ -1,7 +1,7 @@
 """The simulator put together: store, journal, judge, listener and control door, started and stopped in order.
 
-Start: journal and store first, then the judge (it resumes what was acknowledged and not judged), then the control door, and
-the listener last. Stop is the other way round. One folder is used by one process only.
+Start: journal and store first, then the judge (it resumes what was acknowledged and not judged), then the control
+door, and the listener last. Stop is the other way round. One folder is used by one process only.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import fcntl
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 from typing import IO
@@ -76,10 +77,9 @@ def run(config: SimulatorConfig) -> None:
     except OSError as problem:
         raise ConfigurationRefused(f"Kho mô phỏng không khởi động được: {problem}") from problem
     address = f"https://{config.host}:{simulator.listener.port}"
-    print(
-        f"Kho học bạ số mô phỏng: {address} · điều khiển: http://{config.control_host}:{simulator.door.port}",
-        flush=True,
-    )
+    control = f"http://{config.control_host}:{simulator.door.port}"
+    sys.stdout.write(f"Kho học bạ số mô phỏng: {address} · điều khiển: {control}\n")
+    sys.stdout.flush()
     ended.wait()
     simulator.stop()
 

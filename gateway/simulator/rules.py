@@ -20,9 +20,50 @@ _CCCD: Final = re.compile(r"[0-9]{12}\Z")
 _YEAR: Final = re.compile(r"(\d{4})\s*-\s*(\d{4})\Z")
 
 # CV 2088 PL1, "Thông tin chung": what every generation of the file must carry.
-_COMMON: Final = ["PHIEN_BAN", "THONG_TU", "MA_TRA_CUU_UUID", "TEN_NAM_HOC", "MA_SO_GIAO_DUC", "MA_TRUONG", "TEN_TRUONG", "MA_CAP_HOC", "HO_VA_TEN", "SO_CCCD", "MA_HOC_SINH", "GIOI_TINH", "NGAY_SINH", "MA_KHOI", "TEN_LOP"]
-_PRIMARY_ONLY: Final = ["TEN_SO_GD", "TEN_XA_PHUONG", "TEN_TINH_THANH_PHO", "SO_SO_DANG_BO", "CAN_NANG", "CHIEU_CAO", "NOI_SINH", "QUE_QUAN", "CHO_O_HIEN_NAY", "DAN_TOC", "QUOC_TICH", "TEN_GIAM_HIEU_KY_HOC_BA", "SO_CCCD_GIAM_HIEU_KY_HOC_BA", "NGAY_TAO_HOC_BA", "NGAY_KY_PHAT_HANH_HOC_BA"]
-_RECALL: Final = ["MA_TRA_CUU_UUID", "HO_VA_TEN", "GIOI_TINH", "NGAY_SINH", "SO_CCCD", "TEN_TRUONG", "MA_TRUONG", "TEN_NAM_HOC"]
+_COMMON: Final = (
+    "PHIEN_BAN",
+    "THONG_TU",
+    "MA_TRA_CUU_UUID",
+    "TEN_NAM_HOC",
+    "MA_SO_GIAO_DUC",
+    "MA_TRUONG",
+    "TEN_TRUONG",
+    "MA_CAP_HOC",
+    "HO_VA_TEN",
+    "SO_CCCD",
+    "MA_HOC_SINH",
+    "GIOI_TINH",
+    "NGAY_SINH",
+    "MA_KHOI",
+    "TEN_LOP",
+)
+_PRIMARY_ONLY: Final = (
+    "TEN_SO_GD",
+    "TEN_XA_PHUONG",
+    "TEN_TINH_THANH_PHO",
+    "SO_SO_DANG_BO",
+    "CAN_NANG",
+    "CHIEU_CAO",
+    "NOI_SINH",
+    "QUE_QUAN",
+    "CHO_O_HIEN_NAY",
+    "DAN_TOC",
+    "QUOC_TICH",
+    "TEN_GIAM_HIEU_KY_HOC_BA",
+    "SO_CCCD_GIAM_HIEU_KY_HOC_BA",
+    "NGAY_TAO_HOC_BA",
+    "NGAY_KY_PHAT_HANH_HOC_BA",
+)
+_RECALL: Final = (
+    "MA_TRA_CUU_UUID",
+    "HO_VA_TEN",
+    "GIOI_TINH",
+    "NGAY_SINH",
+    "SO_CCCD",
+    "TEN_TRUONG",
+    "MA_TRUONG",
+    "TEN_NAM_HOC",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +97,7 @@ LAYOUTS: Final = (
         general="DU_LIEU_HOC_BA/THONG_TIN_HOC_BA/THONG_TIN_CHUNG",
         results="DU_LIEU_HOC_BA/THONG_TIN_HOC_BA/TONG_KET",
         marks="BANG_DIEM/DIEM_TONG_KET",
-        required=tuple(_COMMON),
+        required=_COMMON,
         issuing="DANH_SACH_THONG_TIN_KY/PHAT_HANH_HOC_BA/KY_PHAT_HANH",
         head="DANH_SACH_THONG_TIN_KY/PHAT_HANH_HOC_BA/CBQL",
     ),
@@ -108,7 +149,7 @@ def _flat(parent: Element | None) -> dict[str, str]:
     return {child.tag: (child.text or "").strip() for child in parent if isinstance(child.tag, str) and not len(child)}
 
 
-def _missing(fields: Mapping[str, str], required: tuple[str, ...] | list[str]) -> list[Error]:
+def _missing(fields: Mapping[str, str], required: tuple[str, ...]) -> list[Error]:
     return [("FIELD_MISSING", name, f"Thiếu trường bắt buộc {name}") for name in required if not fields.get(name)]
 
 

@@ -82,7 +82,7 @@ class Services:
         self.config, self._store, self._tokens, self._clock, self._wake = config, store, tokens, clock, wake
         self._accounts = {account.user_name: account for account in config.accounts}
 
-    def answer(self, service: str, request: Request, wishes: Wishes = _NONE) -> Reply:
+    def answer(self, service: str, request: Request, wishes: Wishes = _NONE) -> Reply:  # noqa: PLR0911 the nine services
         """The reply to a complete request of one of the nine services."""
         try:
             body = _object(request)

@@ -27,42 +27,39 @@ def html(status: int, title: str) -> Reply:
     return Reply(status, _PAGE.format(title).encode(), content_type="text/html; charset=utf-8")
 
 
+_REFUSALS: dict[str, tuple[int, str]] = {
+    "http_500": (500, "INTERNAL_ERROR"),
+    "http_429": (429, "BUSY"),
+    "http_503": (503, "UNAVAILABLE"),
+    "http_413": (413, "PACKAGE_TOO_BIG"),
+    "http_400": (400, "STRUCTURE_INVALID"),
+    "http_409": (409, "MESSAGE_CONFLICT"),
+    "token_refused": (401, "TOKEN_INVALID"),
+    "address_refused": (403, "ADDRESS_REFUSED"),
+    "status": (500, "INTERNAL_ERROR"),
+}
+_PAGES: dict[str, tuple[int, str]] = {
+    "html_502": (502, "502 Bad Gateway"),
+    "html_200": (200, "Hệ thống đang bảo trì"),
+    "client_certificate_expired": (400, "400 The SSL certificate error"),
+}
+
+
 def instead(fault: Fault, request: Request, *, now: datetime) -> Reply:
     """The reply of a fault that lets nothing happen."""
     messageid = describe(request.body).get("messageid")
-    match fault.kind:
-        case "http_500":
-            return refusal(500, messageid, "INTERNAL_ERROR")
-        case "html_502":
-            return html(502, "502 Bad Gateway")
-        case "html_200":
-            return html(200, "Hệ thống đang bảo trì")
-        case "http_429":
-            return refusal(429, messageid, "BUSY", retry_after(fault, now))
-        case "http_503":
-            return refusal(503, messageid, "UNAVAILABLE", retry_after(fault, now))
-        case "http_413":
-            return refusal(413, messageid, "PACKAGE_TOO_BIG")
-        case "http_400":
-            return refusal(400, messageid, str(fault.params.get("code", "STRUCTURE_INVALID")))
-        case "http_409":
-            return refusal(409, messageid, "MESSAGE_CONFLICT")
-        case "token_refused":
-            return refusal(401, messageid, "TOKEN_INVALID")
-        case "address_refused":
-            return refusal(403, messageid, "ADDRESS_REFUSED")
-        case "client_certificate_expired":
-            return html(400, "400 The SSL certificate error")
-        case "redirect":
-            headers = {"Location": str(fault.params.get("location", "https://127.0.0.1:9/"))}
-            return Reply(302, b"", headers=headers)
-        case "ack_without_effect":
-            return json_reply(receipt(messageid, said="Đã nhận gói tin, chờ xử lý"))
-        case "unknown_to_me":
-            return json_reply({**receipt(messageid, error="MESSAGE_UNKNOWN"), "data": []})
-        case _:
-            status = int(fault.number("status", 500))
-            return refusal(status, messageid, str(fault.params.get("code", "INTERNAL_ERROR")))
+    if fault.kind in _PAGES:
+        return html(*_PAGES[fault.kind])
+    if fault.kind == "redirect":
+        return Reply(302, b"", headers={"Location": str(fault.params.get("location", "https://127.0.0.1:9/"))})
+    if fault.kind == "ack_without_effect":
+        return json_reply(receipt(messageid, said="Đã nhận gói tin, chờ xử lý"))
+    if fault.kind == "unknown_to_me":
+        return json_reply({**receipt(messageid, error="MESSAGE_UNKNOWN"), "data": []})
+    status, code = _REFUSALS[fault.kind]
+    headers = retry_after(fault, now) if fault.kind in ("http_429", "http_503") else {}
+    status = int(fault.number("status", status)) if fault.kind == "status" else status
+    return refusal(status, messageid, str(fault.params.get("code", code)), headers)
 
 
 def refusal(status: int, messageid: object, code: str, headers: dict[str, str] | None = None) -> Reply:
@@ -81,7 +78,7 @@ def retry_after(fault: Fault, now: datetime) -> dict[str, str]:
     return {"Retry-After": "99999999999" if wish == "absurd" else str(wish)}
 
 
-def wishes(fault: Fault | None) -> Wishes:
+def wishes(fault: Fault | None) -> Wishes:  # noqa: PLR0911 one line for each kind
     """What a fault of the EFFECT phase asks of the service."""
     if fault is None:
         return Wishes()
@@ -106,7 +103,7 @@ def wishes(fault: Fault | None) -> Wishes:
             return Wishes(refuse_recall=True)
 
 
-def spoil(fault: Fault, reply: Reply, *, earlier: bytes | None) -> Reply:
+def spoil(fault: Fault, reply: Reply, *, earlier: bytes | None) -> Reply:  # noqa: PLR0911 one line for each kind
     """A reply changed after the service has acted; `earlier` is a receipt given before, for the replay."""
     match fault.kind:
         case "right_receipt_500":

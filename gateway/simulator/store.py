@@ -180,10 +180,7 @@ class Store:
             "SELECT position, uuid, sha256, size, pupil_code, pupil_name, pupil_cccd, verdict, errors, took_effect"
             " FROM line WHERE messageid = ? ORDER BY position"
         )
-        return [
-            Line(*row[:8], tuple(tuple(error) for error in json.loads(row[8])), bool(row[9]))
-            for row in self.rows(sql, (messageid,))
-        ]
+        return [_line_of(row) for row in self.rows(sql, (messageid,))]
 
     def add_lines(self, messageid: str, lines: Iterable[Line], connection: sqlite3.Connection) -> None:
         rows = [line.row(messageid) for line in lines]
@@ -213,6 +210,11 @@ class Store:
             " ON CONFLICT (uuid) DO UPDATE SET effects = effects + 1, sha256 = excluded.sha256",
             rows,
         )
+
+
+def _line_of(row: tuple[Any, ...]) -> Line:
+    *plain, errors, effect = row
+    return Line(*(*plain, tuple(tuple(error) for error in json.loads(errors)), bool(effect)))
 
 
 def write_through(path: Path, data: bytes) -> None:

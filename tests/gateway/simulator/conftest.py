@@ -147,7 +147,34 @@ def sign(covered: bytes, *, uri: str, identity: Identity, enveloped: bool) -> by
     ).encode()
 
 
-_GENERAL = ["THONG_TU", "TEN_NAM_HOC", "MA_SO_GIAO_DUC", "TEN_SO_GD", "MA_TRUONG", "TEN_TRUONG", "TEN_XA_PHUONG", "TEN_TINH_THANH_PHO", "SO_SO_DANG_BO", "HO_VA_TEN", "MA_HOC_SINH", "GIOI_TINH", "NGAY_SINH", "CAN_NANG", "CHIEU_CAO", "NOI_SINH", "QUE_QUAN", "CHO_O_HIEN_NAY", "DAN_TOC", "QUOC_TICH", "TEN_GIAM_HIEU_KY_HOC_BA", "SO_CCCD_GIAM_HIEU_KY_HOC_BA", "NGAY_TAO_HOC_BA", "NGAY_KY_PHAT_HANH_HOC_BA", "MA_KHOI", "TEN_LOP"]
+_GENERAL = [
+    "THONG_TU",
+    "TEN_NAM_HOC",
+    "MA_SO_GIAO_DUC",
+    "TEN_SO_GD",
+    "MA_TRUONG",
+    "TEN_TRUONG",
+    "TEN_XA_PHUONG",
+    "TEN_TINH_THANH_PHO",
+    "SO_SO_DANG_BO",
+    "HO_VA_TEN",
+    "MA_HOC_SINH",
+    "GIOI_TINH",
+    "NGAY_SINH",
+    "CAN_NANG",
+    "CHIEU_CAO",
+    "NOI_SINH",
+    "QUE_QUAN",
+    "CHO_O_HIEN_NAY",
+    "DAN_TOC",
+    "QUOC_TICH",
+    "TEN_GIAM_HIEU_KY_HOC_BA",
+    "SO_CCCD_GIAM_HIEU_KY_HOC_BA",
+    "NGAY_TAO_HOC_BA",
+    "NGAY_KY_PHAT_HANH_HOC_BA",
+    "MA_KHOI",
+    "TEN_LOP",
+]
 
 
 def record(
@@ -192,7 +219,7 @@ def sealed(records: list[bytes], identity: Identity) -> bytes:
     return body + sign(whole, uri="#dataDanhSach", identity=identity, enveloped=True) + b"</DANH_SACH_HOC_BA>"
 
 
-# -- a school's-eye view of the simulator --------------------------------------------------------------------------------
+# -- a school's-eye view of the simulator  ---
 @dataclass
 class Caller:
     """Calls the simulator over HTTPS with a client certificate, one connection a call."""
