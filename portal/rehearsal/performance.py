@@ -16,7 +16,7 @@ from portal.rehearsal.comparison import Comparison, compare
 from portal.rehearsal.handing_in import Counter, Ledger
 from portal.rehearsal.making import Maker, Wish
 from portal.rehearsal.paths import door_paths
-from portal.rehearsal.witnesses import Progress, Repository, portal_view, progress, spans
+from portal.rehearsal.witnesses import Progress, Repository, portal_view, progress, refused_batches, spans
 
 PATIENCE_SECONDS = 120.0
 POLL_SECONDS = 0.25
@@ -102,6 +102,7 @@ class Performance:
         self.calm()
         self.legs["total"] = time.monotonic() - start
         self.legs |= {name: (end - begin).total_seconds() for name, (begin, end) in spans().items()}
+        counter.ledger.refused_batches += refused_batches()
         return Outcome(self.compare(counter.ledger), counter.ledger, self.legs)
 
     def compare(self, ledger: Ledger) -> Comparison:

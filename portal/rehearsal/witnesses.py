@@ -92,6 +92,13 @@ def portal_view() -> Iterator[tuple[str, Seen]]:
         yield bytes(sha256).hex(), Seen(state, warnings, codes, verdict)
 
 
+def refused_batches() -> list[str]:
+    """Batches that were taken in and then refused as a whole, with the portal's reason."""
+    refused = Batch.objects.filter(Q(state="REFUSED") | Q(set_aside_at__isnull=False))
+    columns = ("file_name", "refusal_code", "set_aside_code", "refusal")
+    return [": ".join(part for part in row if part) for row in refused.values_list(*columns)]
+
+
 def spans() -> dict[str, tuple[datetime, datetime]]:
     """First and last moment of each leg that has happened, from the rows."""
     batches = Batch.objects.aggregate(start=Min("received_at"), end=Max("processed_at"))
