@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 LONGEST_WORD = 200
+MEMORY = 1024
 
 
 def fold(word: str) -> str:
@@ -40,6 +41,8 @@ class CodeList:
         self.codes = codes
         self._exact: dict[str, str] = {code: code for code in codes}
         self._words: dict[str, str] = {}
+        # What was asked before and is no code: marks are asked at every row. Bounded; holds no names.
+        self._others: dict[str, str | None] = {}
         for code in codes.values() if by_word else ():
             for word in (code.title, *code.words):
                 self._exact.setdefault(word, code.code)
@@ -54,7 +57,11 @@ class CodeList:
         found = self._exact.get(text)
         if found is not None or len(text) > LONGEST_WORD:
             return found
-        return self._words.get(fold(text))
+        if text not in self._others:
+            if len(self._others) >= MEMORY:
+                return self._words.get(fold(text))
+            self._others[text] = self._words.get(fold(text))
+        return self._others[text]
 
     def title_of(self, text: str) -> str:
         """The word to show for a code or a word; the text itself when it means nothing."""

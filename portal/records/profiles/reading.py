@@ -97,7 +97,7 @@ def _walk(node: Node, element: "Element", row: Row | None, reading: Reading) -> 
     for child in element:
         tag = child.tag
         tail = child.tail
-        if tail is not None and not tail.isspace():
+        if tail is not None and tail != "\n" and not tail.isspace():
             _check_text(node, tail, row, element, reading)
         leaf = leaves.get(tag)
         if leaf is not None:

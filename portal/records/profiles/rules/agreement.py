@@ -1,9 +1,13 @@
 """Rules on values that must agree: with the portal, with each other, with the pupil's number."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from portal.records.profiles import values
 from portal.records.profiles.rules.base import Case, Check, Hit, Params, Ref, each, kind
+
+if TYPE_CHECKING:
+    from signing.xml import Element
 
 SOURCES = ("school_code", "department_code", "years", "levels")
 
@@ -55,9 +59,12 @@ def paired_value(params: Params) -> Check:
     ref, other = params.ref("field"), params.ref("other")
     inner, attributes = params.text("pair") + "/", params.texts("attributes", ["Id", "id"])
 
-    def identifier(element: object) -> str | None:
-        get = getattr(element, "get", None)
-        return next((found for name in attributes if get is not None and (found := get(name))), None)
+    def identifier(element: "Element | None") -> str | None:
+        if element is not None:
+            for name in attributes:
+                if found := element.get(name):
+                    return found
+        return None
 
     def check(case: Case) -> Iterator[Hit]:
         claimed = {identifier(row.element): row.values.get(other.tag) for row in case.rows(other.group)}
