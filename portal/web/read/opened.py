@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from django.conf import settings
-
+from portal.records.conf import conf
 from portal.records.models import Record
 from portal.records.profiles import registry
 from portal.records.queries import original_bytes
@@ -49,8 +48,7 @@ _IN_THE_HEAD = {
 
 
 def open_form(record: Record) -> OpenedForm:
-    extra = tuple(getattr(settings, "RECORD_PROFILE_FOLDERS", ()))
-    profile = registry(extra).profiles.get(record.profile)
+    profile = registry(conf().extra_profiles).profiles.get(record.profile)
     if profile is None:
         return OpenedForm(title="", problem="PROFILE_UNKNOWN")
     try:
