@@ -211,8 +211,10 @@ def flag_follows(params: Params) -> Check:
             value = (case.value(instead) if instead else None) or case.value(source)
             if value is None:
                 continue  # optional and absent, or reported as missing
-            failed = codes.meaning(value) not in allowed if most is None else (values.number(value) or 0.0) > most
-            if failed:
+            meant = codes.meaning(value) if most is None else values.number(value)
+            if meant is None:
+                return  # not such a value: its own check has said so
+            if meant not in allowed if most is None else float(meant) > most:
                 reasons.append(f"{params.titles[source]} là “{value}”")
         expected = no if reasons else yes
         if said != expected:
@@ -242,11 +244,12 @@ def title_follows(params: Params) -> Check:
 
     def check(case: Case) -> Iterator[Hit]:
         said = titles.meaning(case.value(ref))
-        if said is None:
+        found = [codes.meaning(case.value(result)) for result in results]
+        if said is None or None in found:
             return
         marks = [mark for _, value in each(case, mark_ref) if (mark := values.number(value)) is not None]
         deserved = None
-        if all(codes.meaning(case.value(result)) == wanted for result in results):
+        if all(result == wanted for result in found):
             deserved = next((code for code, count, mark in levels if sum(m >= mark for m in marks) >= count), None)
         if said != deserved:
             expected = titles.title_of(deserved) if deserved else "không có danh hiệu"

@@ -66,7 +66,7 @@ CHECKS: list[tuple[str, Spoil, set[str]]] = [
     ("S", drop("subjects/GVBM/HO_VA_TEN", 3), {"F-REQUIRED"}),
     ("S", drop("subjects/GVBM/SO_CCCD", 3), {"F-REQUIRED"}),
     ("S", drop("subjects/GVBM", 3), {"F-REQUIRED"}),
-    ("S", drop("summary/KET_QUA_REN_LUYEN_CA_NAM"), {"F-REQUIRED", "F-TITLE"}),
+    ("S", drop("summary/KET_QUA_REN_LUYEN_CA_NAM"), {"F-REQUIRED"}),
     ("P", drop("qualities"), {"F-GROUP-MISSING"}),
     ("P", drop("sign_cbql"), {"F-GROUP-MISSING"}),
     ("S", drop("sign_gvcn"), {"F-GROUP-MISSING"}),
@@ -129,7 +129,7 @@ CHECKS: list[tuple[str, Spoil, set[str]]] = [
     ("P", put("subjects/MA_MON_HOC", "999"), {"F-CODE", "F-SUBJECT-MISSING"}),
     ("P", put("qualities/NANG_LUC_NGON_NGU", "Tốt"), set()),
     ("S", put("summary/KET_QUA_HOC_TAP_CA_NAM", "Tốt"), set()),
-    ("S", put("summary/KET_QUA_HOC_TAP_CA_NAM", "X"), {"F-CODE", "F-TITLE", "F-PROMOTION"}),
+    ("S", put("summary/KET_QUA_HOC_TAP_CA_NAM", "X"), {"F-CODE"}),
 ]
 
 RULES: list[tuple[str, Spoil, set[str]]] = [
