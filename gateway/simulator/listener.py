@@ -140,11 +140,14 @@ class Listener:
                 wire.cut(plain)
                 return None
             context = self._spoilt_context(fault.kind)
+        secured = context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
         try:
-            return context.wrap_socket(plain, server_side=True)
-        except (ssl.SSLError, OSError) as problem:
+            secured.do_handshake()
+        except OSError as problem:  # ssl.SSLError is one
             self._counter.journal.noted({**facts, "what": "HANDSHAKE_FAILED", "why": str(problem)})
+            _let_the_alert_arrive(secured)
             return None
+        return secured
 
     def _spoilt_context(self, kind: str) -> ssl.SSLContext:
         with tempfile.TemporaryDirectory() as folder:
@@ -166,3 +169,12 @@ class Listener:
         for connection in connections:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+
+
+def _let_the_alert_arrive(secured: ssl.SSLSocket) -> None:
+    """Close gently: with unread bytes a close is a reset, and the other side would never learn which trouble it was."""
+    with contextlib.suppress(OSError), secured:
+        secured.settimeout(1.0)
+        socket.socket.shutdown(secured, socket.SHUT_WR)
+        while socket.socket.recv(secured, 65536):
+            continue

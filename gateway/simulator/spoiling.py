@@ -152,7 +152,9 @@ def write_ill(connection: socket.socket, fault: Fault, reply: Reply, pause: Call
     seconds = fault.number("seconds", 120)
     end = time.monotonic() + seconds
     if fault.kind == "cut_mid_reply":
-        connection.sendall((reply.head(close=True) + reply.body)[: int(fault.number("bytes", 40))])
+        head = reply.head(close=True)
+        length = int(fault.number("bytes", len(head) + len(reply.body) // 2))
+        connection.sendall((head + reply.body)[:length])
         cut(connection)
     elif fault.kind == "slow_reply":
         for byte in reply.head(close=True) + reply.body:
