@@ -1,6 +1,7 @@
 """Sealing the journal into chained blocks, and verifying the chain.
 
-A block takes only entries below which nothing can turn up any more, however late a transaction commits. Gaps in the numbers are normal (rolled-back acts); a row that turns up inside a sealed run is not.
+A block takes only entries below which nothing can turn up any more, however late a transaction commits. Gaps in the
+numbers are normal (rolled-back acts); a row that turns up inside a sealed run is not.
 """
 
 from collections.abc import Iterator

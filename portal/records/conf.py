@@ -1,7 +1,7 @@
 """The settings of this room as frozen values, and the department's sealing key.
 
-The only place of `portal.records` that reads settings. Every value has a safe default; RECORDS in the settings of a mode
-names what differs.
+The only place of `portal.records` that reads settings. Every value has a safe default; RECORDS in the settings of a
+mode names what differs.
 """
 
 from dataclasses import dataclass, fields

@@ -133,7 +133,7 @@ def laid_out(content: Content) -> Iterator[BinaryIO]:
 
     Raises ContentDamaged when the digest is not the one taken at the door.
     """
-    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES, dir=spool_dir()) as spool:
+    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES, dir=str(spool_dir() or "") or None) as spool:
         digest = hashlib.sha256()
         for piece in read(content.id):
             digest.update(piece)

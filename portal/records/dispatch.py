@@ -128,7 +128,7 @@ def _lingered(oldest: datetime | None, now: datetime) -> bool:
     return oldest is not None and oldest <= now - timedelta(seconds=conf().linger_seconds)
 
 
-class _BodyTooBig(Exception):  # noqa: N818
+class _BodyTooBig(Exception):
     """The package fits as a document, but not as an HTTP body."""
 
 
@@ -171,7 +171,7 @@ def _enqueue(group: Group, rows: Sequence["_Load"], document: bytes, *, now: dat
 
 def body_bytes(submission_id: UUID) -> int:
     """Size of the HTTP body a submission will be: Base64 of what the outbox froze, and the words around it."""
-    packed = Document.objects.filter(submission_id=submission_id).values_list(Length("packed"), flat=True).get()
+    packed = int(Document.objects.filter(submission_id=submission_id).values_list(Length("packed"), flat=True).get())
     return (packed + 2) // 3 * 4 + _BODY_RESERVE
 
 
@@ -180,7 +180,7 @@ class _Load:
     """One record as it goes into a package."""
 
     record_id: int
-    lookup_uuid: UUID
+    lookup_uuid: UUID | None  # an admitted record always has one
     data: bytes
     sha256: bytes
 

@@ -113,7 +113,7 @@ def _first_look(stored: StoredFile, hand_in: _HandIn) -> FileKind:
         raise IntakeRefused("FILE_EMPTY", "Tệp rỗng, không có byte nào. Hãy kiểm tra lại tệp rồi gửi lại.")
     kind = kind_of(stored.head)
     if kind is FileKind.ZIP and hand_in.door is Door.EXCHANGE:
-        raise IntakeRefused("ZIP_NOT_TAKEN_HERE", "Cửa phần mềm chỉ nhận XML DANH_SACH_HOC_BA trong content, không ZIP.")
+        raise IntakeRefused("ZIP_NOT_TAKEN_HERE", "Cửa phần mềm chỉ nhận XML DANH_SACH_HOC_BA, không nhận ZIP.")
     return kind
 
 

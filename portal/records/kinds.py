@@ -5,7 +5,7 @@ import re
 from portal.records.states import FileKind
 
 
-class IntakeRefused(Exception):  # noqa: N818
+class IntakeRefused(Exception):
     """Nothing was taken in. `status` is the HTTP status that fits; `message` says what to do."""
 
     def __init__(self, code: str, message: str, status: int = 422) -> None:

@@ -234,6 +234,8 @@ class Recall(models.Model):
     record = models.ForeignKey(Record, on_delete=models.PROTECT, related_name="recalls")
     state = models.CharField("trạng thái", max_length=10, choices=RecallState.choices, default=RecallState.REQUESTED)
     reason = models.CharField("lý do", max_length=500)
+    # The sender's own id of transaction 5, by which transaction 6 asks; empty when asked for on a page.
+    message_id = models.CharField("mã giao dịch", max_length=100, blank=True)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     requested_at = models.DateTimeField("đề nghị lúc")
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
@@ -256,6 +258,8 @@ class Recall(models.Model):
         indexes = [
             # Read by dispatch: approved recalls that wait to be packed.
             models.Index(fields=["decided_at"], condition=Q(state="APPROVED"), name="recall_to_pack"),
+            # Read by the exchange door: the answer to transaction 6.
+            models.Index(fields=["message_id"], condition=~Q(message_id=""), name="recall_by_message"),
         ]
         triggers = [only_these_moves("recall", RECALL_MOVES)]
 

@@ -6,7 +6,6 @@ failure here is logged and forgotten on purpose. Tasks are named, not imported, 
 
 import logging
 
-from celery import current_app
 from django.db import transaction
 from kombu.exceptions import KombuError, OperationalError
 
@@ -19,8 +18,10 @@ FORWARD = "gateway.tasks.forward"
 
 def send(task: str, **ids: str) -> None:
     """Nudge now."""
+    from gateway.celery import app
+
     try:
-        current_app.send_task(task, kwargs=ids, ignore_result=True, retry=False)
+        app.send_task(task, kwargs=ids, ignore_result=True, retry=False)
     except (KombuError, OperationalError, OSError) as problem:
         logger.warning("nudge_lost task=%s cause=%s", task, type(problem).__name__)
 

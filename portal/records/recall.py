@@ -49,7 +49,15 @@ def is_closed(school_year: str, now: datetime) -> bool:
 
 
 @transaction.atomic
-def request(*, record: Record, reason: str, requested_by: Any, now: datetime) -> Recall:
+def request(
+    *,
+    record: Record,
+    reason: str,
+    requested_by: Any | None,
+    now: datetime,
+    requested_through: str = "",
+    message_id: str = "",
+) -> Recall:
     """Ask to withdraw a record. Before closing it is granted at once. Raises RecallRefused."""
     if not reason.strip():
         raise RecallRefused("REASON_MISSING", "Hãy ghi lý do thu hồi.")
@@ -60,9 +68,14 @@ def request(*, record: Record, reason: str, requested_by: Any, now: datetime) ->
     if Recall.objects.filter(record=locked, state__in=[RecallState.REQUESTED, RecallState.APPROVED]).exists():
         raise RecallRefused("ALREADY_REQUESTED", "Học bạ này đã có đề nghị thu hồi đang chờ.")
     recall = Recall.objects.create(
-        record=locked, reason=reason[:500], requested_by=requested_by, requested_at=now, state=RecallState.REQUESTED
+        record=locked,
+        reason=reason[:500],
+        message_id=message_id,
+        requested_by=requested_by,
+        requested_at=now,
+        state=RecallState.REQUESTED,
     )
-    _journal("recall.requested", recall, requested_by, now, reason)
+    _journal("recall.requested", recall, requested_by, now, reason, actor_name=requested_through)
     if not is_closed(locked.school_year, now):
         _approve(recall, locked, decided_by=None, decision="Trước ngày chốt: trường tự thu hồi.", now=now)
     return recall
@@ -120,10 +133,12 @@ def _decide(recall: Recall, state: RecallState, decided_by: Any, decision: str, 
     recall.save(update_fields=["state", "decided_by", "decided_at", "decision"])
 
 
-def _journal(action: str, recall: Recall, actor: Any, now: datetime, reason: str) -> None:
+def _journal(
+    action: str, recall: Recall, actor: Any | None, now: datetime, reason: str, *, actor_name: str = ""
+) -> None:
     journal.record(
-        action=action, now=now, actor=actor, subject=("recall", recall.pk), school_id=recall.record.school_id,
-        reason=reason, detail={"record": recall.record_id},
+        action=action, now=now, actor=actor, actor_name=actor_name, subject=("recall", recall.pk),
+        school_id=recall.record.school_id, reason=reason, detail={"record": recall.record_id},
     )  # fmt: skip
 
 

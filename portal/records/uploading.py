@@ -16,7 +16,7 @@ from portal.records.content import ContentWriter, StoredFile, TooLarge
 from portal.records.intake import IntakeRefused, check_space, too_large
 
 
-class StoredUpload(UploadedFile):
+class StoredUpload(UploadedFile):  # type: ignore[type-arg]
     """A file field whose bytes lie in the store already."""
 
     def __init__(self, stored: StoredFile, name: str | None, field_name: str | None) -> None:
@@ -53,7 +53,7 @@ class StoringUploadHandler(FileUploadHandler):
             self._writer = None
             raise StopUpload(connection_reset=False) from None
 
-    def file_complete(self, file_size: int) -> UploadedFile | None:
+    def file_complete(self, file_size: int) -> StoredUpload | None:
         if self._writer is None:
             return None
         stored = self._writer.finish()

@@ -82,6 +82,8 @@ class Certificate(models.Model):
     issuer = models.CharField("nơi cấp", max_length=500)
     not_before = models.DateTimeField("hiệu lực từ")
     not_after = models.DateTimeField("hiệu lực đến")
+    # The sender's own id of transaction 3, by which transaction 4 asks; empty when asked for on a page.
+    message_id = models.CharField("mã giao dịch", max_length=100, blank=True)
     signature_kind = models.CharField("kiểu chữ ký", max_length=30, blank=True)
     provider = models.CharField("nhà phát hành", max_length=30, blank=True)
     state = models.CharField("trạng thái", max_length=10, choices=State.choices, default=State.REQUESTED)

@@ -31,6 +31,7 @@ def request_certificate(
     now: datetime,
     requested_by: Any | None = None,
     requested_through: str = "",
+    message_id: str = "",
     signature_kind: str = "",
     provider: str = "",
 ) -> Certificate:
@@ -40,7 +41,7 @@ def request_certificate(
     if known is not None:
         return _again(known, school)
     if facts.not_after <= now:
-        raise RegisterRefused("CERTIFICATE_EXPIRED", "Chứng thư số đã hết hạn. Hãy đăng ký chứng thư đang còn hiệu lực.")
+        raise RegisterRefused("CERTIFICATE_EXPIRED", "Chứng thư số đã hết hạn. Hãy đăng ký chứng thư còn hiệu lực.")
     certificate = Certificate.objects.create(
         school=school,
         der=facts.der,
@@ -50,6 +51,7 @@ def request_certificate(
         issuer=facts.issuer[:500],
         not_before=facts.not_before,
         not_after=facts.not_after,
+        message_id=message_id,
         signature_kind=signature_kind,
         provider=provider,
         requested_by=requested_by,

@@ -48,8 +48,9 @@ def load(*, data: bytes, actor: Any | None, now: datetime) -> TrustAnchor:
         },
     )
     journal.record(
-        action="trust.loaded", now=now, actor=actor, subject=("trust_anchor", anchor.pk), detail={"sha256": facts.sha256}
-    )
+        action="trust.loaded", now=now, actor=actor, subject=("trust_anchor", anchor.pk),
+        detail={"sha256": facts.sha256},
+    )  # fmt: skip
     return anchor
 
 

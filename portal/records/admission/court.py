@@ -1,9 +1,10 @@
-"""Seats the court of one batch: whom we trust, whose certificates the school may use, which years and codes it may name.
+"""Seats the court of one batch: whom we trust, whose certificates the school may use, which years it may name.
 
 Read from the database once per batch; judging then needs no query at all.
 """
 
 from dataclasses import replace
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from portal.records.admission.judging import Court
@@ -26,7 +27,7 @@ def court_for(batch: Batch) -> Court:
     revocation = revocation_source() if conf().check_revocation else None
     return Court(
         trust=trust_store(),
-        binding=binding_for(batch),
+        binding=binding_for(batch.school_id, batch.received_at),
         rules=_rules(batch, batch.school),
         profiles=profiles,
         policies={one.name: _policy(one, ask=revocation is not None) for one in profiles.profiles.values()},
@@ -36,8 +37,8 @@ def court_for(batch: Batch) -> Court:
     )
 
 
-def binding_for(batch: Batch) -> SchoolBinding:
-    return SchoolBinding(roster_of(batch.school_id), batch.received_at, conf().roster_is_binding)
+def binding_for(school_id: int, received_at: datetime) -> SchoolBinding:
+    return SchoolBinding(roster_of(school_id), received_at, conf().roster_is_binding)
 
 
 def _rules(batch: Batch, school: School) -> RuleContext:

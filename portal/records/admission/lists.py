@@ -5,14 +5,15 @@ otherwise the batch is refused as a whole and no record of it is looked at.
 """
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
 from portal.records.admission.court import binding_for
 from portal.records.admission.opening import LIST_LIMITS, BatchUnreadable
 from portal.records.conf import conf
-from portal.records.models import Batch
 from portal.schools.trust import revocation_source, trust_store
 from signing import verify, xml
 from signing.errors import MalformedDocument
@@ -22,14 +23,14 @@ from signing.report import Report
 _ADVICE = "Hãy ký danh sách bằng chứng thư số của trường đã được Sở duyệt rồi gửi lại."
 
 
-def verify_lists(lists: list[tuple[str, bytes]], batch: Batch) -> Report:
+def verify_lists(lists: Sequence[tuple[str, bytes]], *, school_id: int, received_at: datetime) -> Report:
     """The report on the last list looked at: all passed, or the first that is to be tried later.
 
     Raises BatchUnreadable (code LIST_SEAL_…) when one is not sealed as it must be.
     """
     if not lists:
         raise BatchUnreadable("LIST_SEAL_MISSING", f"Tệp không có danh sách DANH_SACH_HOC_BA nào được ký. {_ADVICE}")
-    binding = binding_for(batch)
+    binding = binding_for(school_id, received_at)
     trust = trust_store()
     revocation = revocation_source() if conf().check_revocation else None
     policy = _policy() if revocation is not None else replace(_policy(), revocation="off")
@@ -38,7 +39,7 @@ def verify_lists(lists: list[tuple[str, bytes]], batch: Batch) -> Report:
             parsed = xml.parse(data, limits=LIST_LIMITS)
         except MalformedDocument as problem:
             raise BatchUnreadable(problem.code, problem.message) from None
-        report = verify(parsed, policy, trust, at=batch.received_at, binding=binding, revocation=revocation)
+        report = verify(parsed, policy, trust, at=received_at, binding=binding, revocation=revocation)
         if report.try_later:
             return report
         if not report.passed:

@@ -1,8 +1,8 @@
 """Opening a hand-in: from the file to the bytes of each record, none of which is ever touched.
 
-A list is cut at the tags, a lone record loses only what stands before and after its root (the XML declaration), a ZIP is
-walked entry by entry in memory. The same file always gives the same records in the same order, so that work can
-go on after a kill by position alone.
+A list is cut at the tags, a lone record loses only what stands before and after its root (the XML declaration), a
+ZIP is walked entry by entry in memory. The same file always gives the same records in the same order, so that work
+can go on after a kill by position alone.
 """
 
 import hashlib
@@ -62,9 +62,8 @@ class Walk:
 
 def raw_records(kind: FileKind, file: BinaryIO, walk: Walk, *, keep_lists: bool = False) -> Iterator[RawRecord]:
     """Every record of the file, numbered from 1. Raises BatchUnreadable when the file as a whole is not readable."""
-    position = 0
-    for source, data, problem in _pieces(kind, file, walk, keep_lists=keep_lists):
-        position += 1
+    pieces = _pieces(kind, file, walk, keep_lists=keep_lists)
+    for position, (source, data, problem) in enumerate(pieces, start=1):
         yield RawRecord(position, source, data, problem)
 
 
@@ -127,7 +126,7 @@ def _member(name: str, data: bytes, walk: Walk, *, keep_lists: bool) -> Iterator
             walk.lists.append((name, data))
         yield from _list(name, data)
     else:
-        raise MalformedDocument("ARCHIVE_IN_ARCHIVE", "ZIP nằm trong ZIP không được nhận. Hãy nén lại một lần duy nhất.")
+        raise MalformedDocument("ARCHIVE_IN_ARCHIVE", "Không nhận ZIP nằm trong ZIP. Hãy nén lại một lần duy nhất.")
 
 
 def strip_prologue(data: bytes) -> bytes:

@@ -1,8 +1,8 @@
 """One worker at a time per batch: an advisory lock that dies with its connection, a lease, and a fence.
 
-The lock lets another worker go on at once after a kill. The lease covers a lock that outlives its use (a stopped process
-whose connection still stands). The fence, the number of the attempt, is checked inside every write, so whoever was
-thought dead and wakes up writes nothing.
+The lock lets another worker go on at once after a kill. The lease covers a lock that outlives its use (a stopped
+process whose connection still stands). The fence, the number of the attempt, is checked inside every write, so
+whoever was thought dead and wakes up writes nothing.
 """
 
 from collections.abc import Iterator

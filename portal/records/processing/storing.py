@@ -7,7 +7,7 @@ identity, findings, the report on its signatures) is written here and never agai
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -47,7 +47,9 @@ def positions_done(batch_id: UUID) -> int:
     return Record.objects.filter(batch_id=batch_id).count()
 
 
-def store(*, batch: Batch, judged: Sequence[Judged], now: datetime, hold: Callable[[], None], recheck_at: datetime) -> Counts:
+def store(
+    *, batch: Batch, judged: Sequence[Judged], now: datetime, hold: Callable[[], None], recheck_at: datetime
+) -> Counts:
     """Insert one chunk. `hold` runs first inside the transaction: it checks that the batch is still ours."""
 
     def write(outcome: standing.Outcome) -> None:

@@ -1,8 +1,8 @@
 """The work on one claimed batch: open it, judge its records chunk by chunk, finish it.
 
-After a kill the next worker goes on at the first position that has no row: no record twice, none lost, and one bad record
-never stops the others. A file that kills its workers is found by attempts in vain: then records go one by one, and the
-one that still kills is refused with CHECK_CRASHED.
+After a kill the next worker goes on at the first position that has no row: no record twice, none lost, and one bad
+record never stops the others. A file that kills its workers is found by attempts in vain: then records go one by
+one, and the one that still kills is refused with CHECK_CRASHED.
 """
 
 import logging
@@ -95,7 +95,7 @@ def _open(claim: Claim, file: BinaryIO, *, now: datetime) -> bool:
         if count == 0:
             raise BatchUnreadable("NO_RECORDS", "Tệp không chứa học bạ (HOC_BA) nào. Hãy kiểm tra lại tệp rồi gửi lại.")
         if sealed:
-            report = lists.verify_lists(walk.lists, batch)
+            report = lists.verify_lists(walk.lists, school_id=batch.school_id, received_at=batch.received_at)
     except BatchUnreadable as refusal:
         _refuse(claim, refusal, walk, now=now)
         return False

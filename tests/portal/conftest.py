@@ -1,7 +1,7 @@
 """One synthetic province with its PKI, registered in the database, and the hand-ins of its schools."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -65,6 +65,11 @@ class Cast:
     def records(self, made: MadeSchool, count: int, first: int = 0) -> list[MadeRecord]:
         return [make_record(self.province, self.pki, made, number) for number in range(first, first + count)]
 
+
+    @staticmethod
+    def replaced(record: MadeRecord, data: bytes) -> MadeRecord:
+        """The same record with other bytes."""
+        return replace(record, data=data)
 
     def signed_list(self, made: MadeSchool, records: list[MadeRecord], by: MadeSchool | None = None) -> bytes:
         """The list as `made`'s software sends it, sealed by the school itself or by another one."""

@@ -1,0 +1,34 @@
+"""Reading the body of a request under a limit, and writing answers: the two ends of every view of the exchange door.
+
+A body is never read beyond its limit, whatever its length claims; an answer is JSON in UTF-8 and never cached.
+"""
+
+from django.http import HttpRequest, HttpResponse
+
+from gateway.exchange import fields
+from gateway.exchange.errors import MessageRefused
+
+
+def read_json(request: HttpRequest, *, max_bytes: int) -> object:
+    """The JSON value of the body. Raises MessageRefused (MESSAGE_TOO_BIG, MESSAGE_NOT_JSON)."""
+    declared = request.META.get("CONTENT_LENGTH") or "0"
+    if not declared.isdigit() or int(declared) > max_bytes:
+        raise MessageRefused("MESSAGE_TOO_BIG", f"Bản tin dài quá {max_bytes} byte. Hãy chia nhỏ rồi gửi lại.")
+    return fields.loads(request.read(max_bytes + 1), max_bytes=max_bytes)
+
+
+def json_answer(value: object, *, status: int = 200) -> HttpResponse:
+    answer = HttpResponse(fields.dumps(value), status=status, content_type="application/json; charset=utf-8")
+    answer["Cache-Control"] = "no-store"
+    return answer
+
+
+def bearer(request: HttpRequest) -> str:
+    """The token of the Authorization header; empty when there is none."""
+    kind, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return token.strip() if kind.lower() == "bearer" else ""
+
+
+def address(request: HttpRequest) -> str | None:
+    """Where the request came from. A proxy in front must set REMOTE_ADDR (gunicorn's forwarded-allow-ips)."""
+    return request.META.get("REMOTE_ADDR") or None

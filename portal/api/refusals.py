@@ -1,0 +1,53 @@
+"""One table from every refusal below this door to what the sender sees: HTTP status, stable code, sentence.
+
+Nothing else decides what leaves this room: what is not in the table becomes INTERNAL_ERROR without a word of detail.
+"""
+
+import logging
+from dataclasses import dataclass
+
+from gateway.exchange.errors import ContentRefused, ExchangeError
+from portal.accounts.access import AccessRefused
+from portal.records.admission.opening import BatchUnreadable
+from portal.records.kinds import IntakeRefused
+from portal.records.recall import RecallRefused
+from portal.schools.register import RegisterRefused
+
+logger = logging.getLogger(__name__)
+
+
+class DoorRefused(Exception):
+    """Refused by this door itself: the wrong unit, the wrong type, an id nobody knows."""
+
+    def __init__(self, code: str, message: str, status: int = 422) -> None:
+        super().__init__(code)
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What the sender is told."""
+
+    status: int
+    code: str
+    message: str
+    field: str = ""
+
+
+def refusal_of(problem: Exception) -> Refusal:
+    match problem:
+        case AccessRefused():
+            return Refusal(403 if problem.code == "ADDRESS_REFUSED" else 401, problem.code, problem.message)
+        case IntakeRefused() | DoorRefused():
+            return Refusal(problem.status, problem.code, problem.message)
+        case ContentRefused():
+            return Refusal(413 if problem.code == "CONTENT_TOO_BIG" else 422, problem.code, problem.message, "content")
+        case ExchangeError():
+            status = 413 if problem.code == "MESSAGE_TOO_BIG" else 400
+            return Refusal(status, problem.code, problem.message, getattr(problem, "field", ""))
+        case BatchUnreadable() | RecallRefused() | RegisterRefused():
+            return Refusal(422, problem.code, problem.message)
+    logger.error("exchange_door_failed", exc_info=problem)
+    return Refusal(500, "INTERNAL_ERROR", "Cổng gặp lỗi, giao dịch chưa được nhận. Hãy gửi lại sau với cùng messageid.")

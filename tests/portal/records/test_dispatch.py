@@ -1,0 +1,136 @@
+"""Admitted records become sealed packages: original bytes, under the limits, handed over in one transaction."""
+
+import time
+from datetime import timedelta
+
+import pytest
+
+from gateway.exchange.envelope import unpack
+from gateway.models import Document, Item, Submission
+from portal.records import dispatch, recall
+from portal.records.models import Recall, Record
+from portal.records.states import RecallState, RecordState, Standing
+from portal.rehearsal.batches import unsigned_batch
+from signing.xml import cut, parse
+
+LATER = timedelta(minutes=2)
+
+
+@pytest.fixture
+def now():
+    from datetime import UTC, datetime
+
+    return datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
+
+
+def document_of(submission: Submission) -> bytes:
+    return unpack(bytes(Document.objects.get(submission=submission).packed), max_bytes=20_000_000)
+
+
+def test_a_package_holds_the_schools_bytes_untouched_and_the_departments_seal(cast, hand_in, now):
+    school = cast.made("02")
+    made = cast.records(school, 4)
+    hand_in(school, unsigned_batch(made).data)
+    done = dispatch.dispatch_due(now=now + LATER)
+    assert (done.packages, done.records) == (1, 4)
+    document = document_of(Submission.objects.get())
+    cuts = cut(document)
+    assert cuts.root_id == "dataDanhSach"
+    assert [document[piece.start : piece.end] for piece in cuts.cuts] == [record.data for record in made]
+    assert parse(cuts.shell).root[-1].tag.endswith("}Signature")
+
+
+def test_records_are_marked_dispatched_with_an_item_of_their_own(cast, hand_in, now):
+    school = cast.made("02")
+    hand_in(school, unsigned_batch(cast.records(school, 3)).data)
+    dispatch.dispatch_due(now=now + LATER)
+    for record in Record.objects.select_related("item"):
+        assert record.state == RecordState.DISPATCHED
+        assert record.item.key == str(record.lookup_uuid)
+        assert bytes(record.item.digest) == bytes(record.sha256)
+
+
+def test_levels_travel_in_packages_of_their_own(cast, hand_in, now):
+    for level in ("02", "03", "04"):
+        school = cast.made(level)
+        hand_in(school, unsigned_batch(cast.records(school, 2)).data)
+    assert dispatch.dispatch_due(now=now + LATER).packages == 3
+    assert Submission.objects.filter(school_year=2025, kind="RECORDS").count() == 3
+
+
+def test_a_package_that_is_not_full_waits_a_moment_for_more(cast, hand_in, now, settings):
+    settings.RECORDS = {"linger_seconds": 60}
+    school = cast.made("02")
+    hand_in(school, unsigned_batch(cast.records(school, 2)).data)
+    assert dispatch.dispatch_due(now=now + timedelta(seconds=59)).packages == 0
+    assert dispatch.dispatch_due(now=now + timedelta(seconds=61)).packages == 1
+
+
+def test_a_full_package_leaves_at_once_and_the_rest_waits(cast, hand_in, now, settings):
+    settings.RECORDS = {"linger_seconds": 60, "package_records": 3}
+    school = cast.made("02")
+    hand_in(school, unsigned_batch(cast.records(school, 7)).data)
+    assert dispatch.dispatch_due(now=now).records == 6
+    assert Record.objects.filter(state=RecordState.ADMITTED).count() == 1
+
+
+def test_nothing_is_handed_over_when_the_key_cannot_sign(cast, hand_in, now, settings, tmp_path):
+    school = cast.made("02")
+    hand_in(school, unsigned_batch(cast.records(school, 2)).data)
+    settings.SIGNING_KEY_FILE = tmp_path / "gone.p12"
+    with pytest.raises(Exception, match="KEY_FILE_UNREADABLE"):
+        dispatch.dispatch_due(now=now + LATER)
+    assert Record.objects.filter(state=RecordState.ADMITTED).count() == 2
+    assert not Submission.objects.exists()
+
+
+def test_a_record_recalled_before_it_left_is_never_packed(cast, hand_in, now):
+    school = cast.made("02")
+    hand_in(school, unsigned_batch(cast.records(school, 2)).data)
+    record = Record.objects.first()
+    before_closing = now.replace(year=2026, month=6, day=1)
+    recall.request(record=record, reason="Sai tên", requested_by=None, now=before_closing)
+    assert dispatch.dispatch_due(now=now + LATER).records == 1
+    record.refresh_from_db()
+    assert (record.state, record.standing) == (RecordState.ADMITTED, Standing.RECALLED)
+
+
+def test_a_recall_after_closing_waits_for_an_officer_and_then_goes_to_the_ministry(cast, hand_in, now, django_user_model):
+    school = cast.made("02")
+    hand_in(school, unsigned_batch(cast.records(school, 1)).data)
+    dispatch.dispatch_due(now=now + LATER)
+    Item.objects.update(verdict="ACCEPTED", judged_at=now)
+    clerk, officer = django_user_model.objects.order_by("id")[:2]
+    asked = recall.request(record=Record.objects.get(), reason="Sai điểm", requested_by=clerk, now=now)
+    assert asked.state == RecallState.REQUESTED
+    with pytest.raises(recall.RecallRefused) as refused:
+        recall.approve(recall=asked, decided_by=clerk, now=now)
+    assert refused.value.code == "FOUR_EYES"
+    recall.approve(recall=asked, decided_by=officer, now=now)
+    assert recall.dispatch_due(now=now) == 1
+    row = Recall.objects.get()
+    assert (row.state, row.item.submission.kind) == (RecallState.DISPATCHED, "RECALL")
+    assert b"<MA_TRA_CUU_UUID>" in document_of(row.item.submission)
+
+
+def test_records_of_a_package_refused_as_too_big_are_packed_again(cast, hand_in, now):
+    school = cast.made("02")
+    hand_in(school, unsigned_batch(cast.records(school, 3)).data)
+    dispatch.dispatch_due(now=now + LATER)
+    submission = Submission.objects.get()
+    Item.objects.filter(position=1).update(verdict="REJECTED", judged_at=now)
+    Submission.objects.filter(id=submission.id).update(state="SENDING", lease_until=now, next_attempt_at=None)
+    Submission.objects.filter(id=submission.id).update(
+        state="REFUSED", lease_until=None, reason_code="STRUCTURE_INVALID", closed_at=now, next_attempt_at=None
+    )
+    assert dispatch.take_back_due() == 2
+    assert dispatch.take_back_due() == 0
+    assert dispatch.dispatch_due(now=now + LATER).records == 2
+
+
+def test_packing_two_hundred_records_stays_quick(cast, hand_in, now):
+    school = cast.made("02")
+    hand_in(school, unsigned_batch(cast.records(school, 60)).data)
+    begun = time.perf_counter()
+    assert dispatch.dispatch_due(now=now + LATER).records == 60
+    assert time.perf_counter() - begun < 5
