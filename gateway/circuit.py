@@ -30,7 +30,8 @@ from gateway.states import EndpointState
 logger = logging.getLogger(__name__)
 
 # Causes that no probe can disprove: a person must act and then resume.
-_BY_PERSON: Final = frozenset({"SEAL_REFUSED", "BY_OFFICER"})
+_BY_PERSON: Final = frozenset({"SEAL_REFUSED", "BY_OFFICER", "REQUEST_REFUSED"})
+_RELAPSE: Final = timedelta(minutes=15)
 _QUIET: Final = timedelta(seconds=10)
 
 
@@ -44,19 +45,25 @@ def pause(
     endpoint: Endpoint, cause: str, message: str, *, description: EndpointDescription, now: datetime, rng: Random
 ) -> bool:
     """Pause an open endpoint. True for the one caller who really did it."""
-    probe_at = None if cause in _BY_PERSON else now + _probe_delay(0, description, rng)
     with transaction.atomic():
-        paused = Endpoint.objects.filter(pk=endpoint.pk, state=EndpointState.OPEN).update(
+        row = Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+        if row.state != EndpointState.OPEN:
+            return False
+        again = row.last_cause == cause and row.resumed_at is not None and now - row.resumed_at < _RELAPSE
+        relapses = row.relapses + 1 if again else 0
+        Endpoint.objects.filter(pk=row.pk).update(
             state=EndpointState.PAUSED,
             cause=cause,
             cause_message=message,
+            last_cause=cause,
+            relapses=relapses,
             paused_at=now,
-            next_probe_at=probe_at,
+            next_probe_at=None if cause in _BY_PERSON else now + _probe_delay(relapses, description, rng),
             probes_made=0,
         )
-    if paused:
+    if not again:
         _announce("PAUSED", endpoint.name, cause, message)
-    return bool(paused)
+    return True
 
 
 def note_failure(
@@ -82,9 +89,12 @@ def note_failure(
 
 def note_success(endpoint: Endpoint, *, now: datetime) -> None:
     """The line works. Written rarely, so that parallel workers do not queue for this row."""
-    Endpoint.objects.filter(pk=endpoint.pk).filter(
+    open_now = Endpoint.objects.filter(pk=endpoint.pk, state=EndpointState.OPEN)
+    open_now.filter(
         Q(failures_in_a_row__gt=0) | Q(last_success_at__isnull=True) | Q(last_success_at__lt=now - _QUIET)
     ).update(failures_in_a_row=0, last_failed=None, last_success_at=now)
+    if endpoint.relapses and open_now.filter(relapses__gt=0).update(relapses=0, last_cause=""):
+        _announce("RESUMED", endpoint.name, "", "Đường truyền đã thông thật sự.")
 
 
 def not_before(endpoint: Endpoint, moment: datetime) -> None:
@@ -110,7 +120,7 @@ def probe(client: MinistryClient, *, now: datetime, rng: Random) -> bool | None:
     """The one probe that is due: True = open again, False = still closed, None = not due or another worker's."""
     description = client.description
     endpoint = row(description)
-    delay = _probe_delay(endpoint.probes_made + 1, description, rng)
+    delay = _probe_delay(endpoint.probes_made + endpoint.relapses + 1, description, rng)
     mine = Endpoint.objects.filter(
         pk=endpoint.pk, state=EndpointState.PAUSED, next_probe_at__lte=now, probes_made=endpoint.probes_made
     ).update(next_probe_at=now + delay, probes_made=F("probes_made") + 1)
@@ -128,7 +138,9 @@ def probe(client: MinistryClient, *, now: datetime, rng: Random) -> bool | None:
 def resume(endpoint: Endpoint, *, now: datetime) -> bool:
     """Open a paused endpoint and release everything that waited because of the line."""
     with transaction.atomic():
+        quiet = Endpoint.objects.filter(pk=endpoint.pk, relapses__gt=0).exists()
         opened = Endpoint.objects.filter(pk=endpoint.pk, state=EndpointState.PAUSED).update(
+            resumed_at=now,
             state=EndpointState.OPEN,
             cause="",
             cause_message="",
@@ -140,17 +152,18 @@ def resume(endpoint: Endpoint, *, now: datetime) -> bool:
             last_success_at=now,
         )
         released = outbox.release_all_due(endpoint=endpoint, now=now) if opened else 0
-    if opened:
+    if opened and not quiet:
         _announce("RESUMED", endpoint.name, "", f"Đường truyền đã thông; {released} gói được gửi tiếp.")
     return bool(opened)
 
 
-def _probe_delay(probes: int, description: EndpointDescription, rng: Random) -> timedelta:
+def _probe_delay(steps: int, description: EndpointDescription, rng: Random) -> timedelta:
+    """The first probe comes soon and surely; later ones back off with jitter, never sooner than the first."""
     line = description.probe
-    if probes == 0:
+    if steps == 0:
         return timedelta(seconds=line.first_delay_seconds)
-    ceiling = min(line.longest_delay_seconds, line.first_delay_seconds * 2 ** min(probes, 40))
-    return timedelta(seconds=max(line.first_delay_seconds, retry_delay(1, first=ceiling, longest=ceiling, rng=rng)))
+    jittered = retry_delay(steps + 1, first=line.first_delay_seconds, longest=line.longest_delay_seconds, rng=rng)
+    return timedelta(seconds=max(line.first_delay_seconds, jittered))
 
 
 def _announce(event: str, endpoint: str, cause: str, message: str) -> None:

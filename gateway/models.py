@@ -39,6 +39,10 @@ class Endpoint(models.Model):
     paused_at = models.DateTimeField("tạm dừng từ", null=True)
     # NULL while PAUSED means that only a person can remove the cause.
     next_probe_at = models.DateTimeField("thăm dò lúc", null=True)
+    # A cause that came back soon after a probe had opened the line: the probe cannot see it, so it backs off further.
+    last_cause = models.CharField("nguyên nhân lần trước", max_length=40, blank=True)
+    resumed_at = models.DateTimeField("thông lại lúc", null=True)
+    relapses = models.PositiveIntegerField("số lần tái diễn", default=0)
     probes_made = models.PositiveIntegerField("số lần thăm dò", default=0)
     failures_in_a_row = models.PositiveIntegerField("số lần hỏng liên tiếp", default=0)
     last_failed = models.UUIDField("gói hỏng gần nhất", null=True)

@@ -1,8 +1,8 @@
 """Our ledger against theirs: asks the Ministry about each submission of a period and writes down every difference.
 
 Four kinds: the Ministry does not know what it acknowledged, it answers on something we never sent, its verdict
-differs from the one we keep, its answer is overdue. A difference stays one open row until a person closes it with a note;
-nothing here changes a verdict.
+differs from the one we keep, its answer is overdue. A difference stays one open row until a person closes it with a
+note; nothing here changes a verdict.
 """
 
 from __future__ import annotations

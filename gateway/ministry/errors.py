@@ -88,6 +88,7 @@ CAUSES: dict[str, str] = {
     "CLIENT_FILES": "Không đọc được chứng thư, khoá hoặc CA của kết nối.",
     "UNREACHABLE": "Không nối được tới máy chủ của Bộ.",
     "UNAVAILABLE": "Máy chủ của Bộ không trả lời được.",
+    "REQUEST_REFUSED": "Bộ báo yêu cầu sai dạng; xem lại tệp mô tả điểm kết nối (function, type, đường dẫn).",
     "SEAL_REFUSED": "Bộ từ chối chữ ký của Sở trên gói.",
     "BY_OFFICER": "Cán bộ tạm dừng điểm kết nối.",
 }

@@ -370,3 +370,23 @@ def test_no_secret_and_no_pupil_stands_in_an_attempt(peer: Peer, enqueue: Callab
     written = json.dumps(list(Attempt.objects.values("code", "detail")), ensure_ascii=False)
     assert "Ánh" not in written
     assert "mat-khau" not in written
+
+
+def test_a_cause_the_probe_cannot_see_backs_off_further_and_is_announced_once(
+    settings: object, endpoint: Endpoint, description: EndpointDescription, noon: datetime
+) -> None:
+    settings.GATEWAY_NOTIFY = "tests.gateway.notices.note"  # type: ignore[attr-defined]
+    from tests.gateway.notices import NOTICES
+
+    NOTICES.clear()
+    moment = noon
+    for _ in range(4):
+        circuit.pause(endpoint, "UNIT_REFUSED", "x", description=description, now=moment, rng=RNG)
+        circuit.resume(endpoint, now=moment)
+        moment += timedelta(minutes=1)
+    endpoint.refresh_from_db()
+    assert endpoint.relapses == 3
+    assert [notice["event"] for notice in NOTICES] == ["PAUSED", "RESUMED"]
+    circuit.note_success(endpoint, now=moment)
+    endpoint.refresh_from_db()
+    assert (endpoint.relapses, NOTICES[-1]["event"]) == (0, "RESUMED")
