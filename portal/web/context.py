@@ -59,5 +59,5 @@ def menu_of(actor: Actor, *, here: str) -> list[MenuItem]:
     if not actor.is_department and actor.school is None:
         return []
     addresses = [(label, reverse(name)) for label, name, asked in rows if actor.may(asked)]
-    best = max((a for _label, a in addresses if here.startswith(a)), key=len, default="")
+    best = max((a for _label, a in addresses if (here == a if a == "/" else here.startswith(a))), key=len, default="")
     return [MenuItem(label=label, address=a, is_here=a == best) for label, a in addresses]

@@ -17,8 +17,13 @@ ACTIONS: Mapping[str, str] = {
     "batch.received": gettext_noop("Nộp lô học bạ"),
     "batch.read": gettext_noop("Xem lô học bạ"),
     "batch.findings_exported": gettext_noop("Tải danh sách lỗi của lô"),
+    "batch.processed": gettext_noop("Kiểm tra xong lô"),
+    "batch.refused": gettext_noop("Từ chối cả lô"),
+    "batch.set_aside": gettext_noop("Giữ riêng lô để cán bộ xem"),
+    "batch.resumed": gettext_noop("Cho lô kiểm tra tiếp"),
     "record.read": gettext_noop("Xem học bạ"),
     "record.searched": gettext_noop("Tra cứu học bạ"),
+    "recall.read": gettext_noop("Xem danh sách thu hồi"),
     "recall.requested": gettext_noop("Đề nghị thu hồi"),
     "recall.approved": gettext_noop("Duyệt thu hồi"),
     "recall.declined": gettext_noop("Từ chối thu hồi"),
@@ -26,6 +31,10 @@ ACTIONS: Mapping[str, str] = {
     "certificate.approved": gettext_noop("Duyệt chứng thư số"),
     "certificate.declined": gettext_noop("Từ chối chứng thư số"),
     "certificate.withdrawn": gettext_noop("Thu hồi quyền dùng chứng thư số"),
+    "api_token.created": gettext_noop("Cấp khóa phần mềm"),
+    "api_token.revoked": gettext_noop("Hủy khóa phần mềm"),
+    "trust.loaded": gettext_noop("Nạp gốc tin cậy"),
+    "trust.switched_off": gettext_noop("Ngừng dùng gốc tin cậy"),
     "submission.held": gettext_noop("Tạm giữ gói"),
     "submission.released": gettext_noop("Thả gói"),
     "submission.hastened": gettext_noop("Cho gói đi ngay"),
@@ -33,10 +42,23 @@ ACTIONS: Mapping[str, str] = {
 }
 
 
+KINDS: Mapping[str, str] = {
+    "user": gettext_noop("người dùng"),
+    "batch": gettext_noop("lô"),
+    "record": gettext_noop("học bạ"),
+    "recall": gettext_noop("thu hồi"),
+    "certificate": gettext_noop("chứng thư"),
+    "submission": gettext_noop("gói"),
+    "search": gettext_noop("tra cứu theo"),
+    "list": gettext_noop("danh sách"),
+}
+
+
 @dataclass(frozen=True)
 class Told:
     entry: Entry
     what: str
+    kind: str
     school: str
     detail: str
 
@@ -46,6 +68,7 @@ def told(entry: Entry, schools: Mapping[int, str]) -> Told:
     return Told(
         entry=entry,
         what=_(known) if known else entry.action,
+        kind=_(KINDS.get(entry.subject_kind, entry.subject_kind)) if entry.subject_kind else "",
         school=schools.get(entry.school_id or 0, ""),
         detail=", ".join(f"{key}: {value}" for key, value in entry.detail.items()),
     )

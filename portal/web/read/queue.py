@@ -12,7 +12,7 @@ from django.utils.translation import gettext_noop
 
 from gateway.models import Receipt, Submission
 from gateway.states import SubmissionState
-from portal.web.templatetags.hocba import moment, span
+from portal.web.formats import moment, span
 
 SHOWN_BYTES = 200_000
 

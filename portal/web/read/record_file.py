@@ -42,6 +42,24 @@ class SignatureLine:
     warnings: tuple[str, ...]
 
 
+# The eleven steps of the verification in a clerk's words; the report names them by code.
+STEPS: Mapping[str, str] = {
+    "parse": "Đọc tệp trong giới hạn an toàn",
+    "isolate": "Tách riêng một học bạ",
+    "ids": "Mã định danh (Id) không trùng nhau",
+    "places": "Đủ chữ ký, đúng chỗ, không thừa",
+    "references": "Chữ ký trỏ đúng phần phải ký",
+    "digest_and_value": "Nội dung không bị sửa sau khi ký",
+    "signing_time": "Thời điểm ký nằm trong phần được ký",
+    "signer": "Chứng thư đúng người, đúng vai trò",
+    "chain_and_revocation": "Chứng thư do nơi tin cậy cấp, còn hiệu lực lúc ký",
+    "order": "Thứ tự ký",
+    "signed_content": "Chỉ dùng dữ liệu đã được ký",
+}
+STATUSES: Mapping[str, str] = {
+    "PASSED": "Đạt", "FAILED": "Không đạt", "INDETERMINATE": "Chưa xác định", "NOT_RUN": "Không chạy tới",
+}  # fmt: skip
+
 _VERDICTS = {"TOTAL_PASSED": "Hợp lệ", "TOTAL_FAILED": "Không hợp lệ", "INDETERMINATE": "Chưa xác định được"}
 
 

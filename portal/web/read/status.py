@@ -12,8 +12,8 @@ from gateway.models import Submission
 from gateway.states import SubmissionState
 from portal.records.models import Batch
 from portal.records.states import BatchState
+from portal.web.formats import count, span
 from portal.web.read.line import line_now
-from portal.web.templatetags.hocba import count, span
 
 SLOW = timedelta(minutes=15)
 

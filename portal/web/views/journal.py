@@ -34,6 +34,6 @@ def journal(request: HttpRequest) -> HttpResponse:
         "actions": ACTIONS,
         "action": action,
         "subject": subject,
-        "block": Block.objects.order_by("-number").first(),
+        "sealed": Block.objects.order_by("-number").first(),
     }
     return render(request, "web/journal.html", context)

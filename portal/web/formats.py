@@ -1,0 +1,78 @@
+"""How values look: times, numbers, sizes, fingerprints. Formatting only, never a decision."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+
+def moment(value: datetime | None) -> str:
+    """dd/mm/yyyy HH:MM in the province's time; an em dash for nothing."""
+    return timezone.localtime(value).strftime("%d/%m/%Y %H:%M") if value else "—"
+
+
+def moment_seconds(value: datetime | None) -> str:
+    return timezone.localtime(value).strftime("%d/%m/%Y %H:%M:%S") if value else "—"
+
+
+def day(value: date | None) -> str:
+    return value.strftime("%d/%m/%Y") if value else "—"
+
+
+def iso_moment(value: Any) -> str:
+    """A date-time as the file spells it (ISO 8601) in the form people read; left alone when it is not one."""
+    try:
+        return moment_seconds(datetime.fromisoformat(str(value)))
+    except ValueError:
+        return str(value or "—")
+
+
+def count(value: int | None) -> str:
+    """A whole number with dots between thousands, as Vietnamese writes it."""
+    return "—" if value is None else f"{value:,}".replace(",", ".")
+
+
+def size(value: int | None) -> str:
+    """A number of bytes in kB or MB."""
+    if value is None:
+        return "—"
+    if value < 1_000_000:
+        return f"{max(1, round(value / 1000))} kB"
+    return f"{value / 1_000_000:.1f} MB".replace(".", ",")
+
+
+def ago(value: datetime | None) -> str:
+    """How long ago, in the largest fitting unit."""
+    return span(timezone.now() - value) if value else "—"
+
+
+def span(value: timedelta | None) -> str:
+    """A duration in the largest fitting unit."""
+    if value is None:
+        return "—"
+    seconds = max(0, int(value.total_seconds()))
+    if seconds < 60:
+        return _("%(n)s giây") % {"n": seconds}
+    if seconds < 3600:
+        return _("%(n)s phút") % {"n": seconds // 60}
+    if seconds < 172_800:
+        return _("%(n)s giờ") % {"n": seconds // 3600}
+    return _("%(n)s ngày") % {"n": seconds // 86_400}
+
+
+def groups(value: str | None) -> str:
+    """A fingerprint in groups of four, so that two people can compare it by voice."""
+    text = (value or "").upper()
+    return " ".join(text[i : i + 4] for i in range(0, len(text), 4)) or "—"
+
+
+def short(value: Any) -> str:
+    """The first eight signs of a long identifier."""
+    return str(value or "")[:8]
+
+
+def dash(value: Any) -> Any:
+    return "—" if value in (None, "") else value
