@@ -70,6 +70,10 @@ def compare(entries: Iterable[Entry], seen: Iterable[tuple[str, Seen]], held: Ma
         made_for[entry.lookup_uuid] += 1
         known.add((entry.lookup_uuid, entry.sha256))
         found = by_bytes.get(entry.sha256)
+        if not found and entry.must_be_refused:
+            # The file it came in was refused as a whole; good records in such a file are blamed below.
+            result.refused += 1
+            continue
         if not found:
             result.blame("unknown_to_portal", f"{entry.lookup_uuid} {entry.fault or ''}")
             continue

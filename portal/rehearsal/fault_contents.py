@@ -5,6 +5,7 @@ Written from `contents.md`; the codes are those of the portal's rules and checks
 
 import unicodedata
 from collections.abc import Callable
+from dataclasses import replace
 
 from portal.rehearsal.draft import Draft, Row
 from portal.rehearsal.faults import EVERY_LEVEL, Edit, Fault, Outcome, Scene, with_other_pupil
@@ -153,7 +154,9 @@ FAULTS = (
     _refused("missing-history", "F-GROUP-MISSING", _no_history),
     _refused("empty-tag", "F-EMPTY", _extra("<DOI_TUONG_CHINH_SACH></DOI_TUONG_CHINH_SACH>")),
     _refused("repeated-tag", "F-DUPLICATE", _repeated_tag),
-    _refused("foreign-tag", "F-FOREIGN", _extra('<x:GHI_CHU xmlns:x="urn:la">1</x:GHI_CHU>')),
+    replace(
+        _refused("foreign-tag", "F-FOREIGN", _extra('<x:GHI_CHU xmlns:x="urn:la">1</x:GHI_CHU>')), spoils_file=True
+    ),
     _refused("not-composed", "F-NOT-NFC", _not_composed),
     _refused("hidden-character", "F-CONTROL", _set("HO_VA_TEN", "Nguyễn \u202eMẫu")),
     _refused("too-long", "F-TOO-LONG", _set_summary("NHAN_XET_GVCN", "Em ngoan. " * 250)),

@@ -4,6 +4,7 @@ Every one of them must be refused, except signing in the wrong order, which is t
 """
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 from portal.rehearsal.draft import Draft, Slot
@@ -146,8 +147,8 @@ FAULTS = (
     _bad("altered-name", "DIGEST_MISMATCH", mangle=_altered_name),
     _bad("altered-time", "DIGEST_MISMATCH", mangle=_altered_time),
     _bad("without-certificate", "CERTIFICATE_MISSING", mangle=_without_certificate),
-    _bad("comment-in-value", "COMMENT", mangle=_comment_in_value),
-    _bad("instruction-in-region", "PROCESSING_INSTRUCTION", mangle=_instruction_in_region),
+    replace(_bad("comment-in-value", "COMMENT", mangle=_comment_in_value), spoils_file=True),
+    replace(_bad("instruction-in-region", "PROCESSING_INSTRUCTION", mangle=_instruction_in_region), spoils_file=True),
     _bad("signatures-swapped", "", mangle=_swapped),
     _bad("signature-moved", "SIGNATURE_MISSING", mangle=_moved),
     _bad("signature-twice", "SIGNATURE_TWICE", mangle=_twice),

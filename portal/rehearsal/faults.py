@@ -46,6 +46,7 @@ class Fault:
     edit: Edit | None = None
     mangle: Mangle | None = None
     needs_previous: bool = False
+    spoils_file: bool = False  # a list with such a record in it may be refused as a whole: it is handed in alone
     needs_revocation: bool = False  # the portal must be set to judge revocation
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from portal.rehearsal.batches import MadeBatch, list_batch, single_batch, unsigned_batch, zip_batch
-from portal.rehearsal.faults import Planting, make_faulty
+from portal.rehearsal.faults import Planting, make_faulty, of_code
 from portal.rehearsal.parcels import API, BROWSER, Parcel, parcel
 from portal.rehearsal.pki import Pki
 from portal.rehearsal.province import LOWER, PRIMARY, UPPER, Province, School
@@ -48,7 +48,7 @@ class Maker:
         while count > 0 and schools:
             school = schools[turn % len(schools)]
             size = min(count, wish.batch_size)
-            yield self._parcel(turn, self.records(school, size, wish.planting), wish.doors)
+            yield from self._parcels_of(turn, self.records(school, size, wish.planting), wish.doors)
             count -= size
             turn += 1
 
@@ -66,6 +66,15 @@ class Maker:
                 previous = make_record(self.province, self.pki, school, number)
                 made.append(previous)
         return made
+
+    def _parcels_of(self, turn: int, records: list[MadeRecord], doors: tuple[str, ...]) -> Iterator[Parcel]:
+        """One parcel, and one for each record that would spoil it."""
+        alone = [record for record in records if record.fault and of_code(record.fault).spoils_file]
+        together = [record for record in records if record not in alone]
+        if together:
+            yield self._parcel(turn, together, doors)
+        for record in alone:
+            yield self._parcel(turn, [record], doors)
 
     def _parcel(self, turn: int, records: list[MadeRecord], doors: tuple[str, ...]) -> Parcel:
         """Schools' software signs its lists; clerks upload lists, ZIPs of either kind, now and then one record."""

@@ -57,13 +57,9 @@ class Outcome:
             "handed_in_again": self.ledger.repeats,
             "seconds": {name: round(seconds, 2) for name, seconds in self.legs.items()},
             "records_per_second": {name: round(records / s, 1) for name, s in self.legs.items() if s > 0},
-            "clean": self.is_clean,
+            "clean": self.comparison.is_clean,
             "examples": {**examples, "batches_refused": self.ledger.refused_batches[:3]},
         }
-
-    @property
-    def is_clean(self) -> bool:
-        return self.comparison.is_clean and not self.ledger.refused_batches
 
 
 @dataclass

@@ -53,6 +53,12 @@ def test_a_planted_breach_that_got_through_is_counted() -> None:
     assert not result.is_clean
 
 
+def test_a_planted_breach_that_spoiled_its_whole_file_counts_as_refused() -> None:
+    result = compare([entry(1, fault="comment-in-value", refused=True)], [], {})
+    assert (result.refused, result.unknown_to_portal) == (1, 0)
+    assert result.is_clean
+
+
 def test_a_warning_that_was_not_given_is_counted() -> None:
     result = compare([entry(1, fault="total")], [("sha-1", ACCEPTED)], dict([held(1)]))
     assert result.planted_not_warned == 1

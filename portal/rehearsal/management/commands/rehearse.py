@@ -53,6 +53,7 @@ class Command(BaseCommand):
         parser.add_argument("--faults", default="", help="kill, flush: phá trong lúc diễn tập")
         parser.add_argument("--every", type=float, default=2.0, help="số giây giữa hai lần phá")
         parser.add_argument("--patience", type=float, default=120.0)
+        parser.add_argument("--keep", type=Path, help="thư mục giữ lại cả môi trường: nhật ký, cơ sở dữ liệu")
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -81,7 +82,9 @@ def _rehearse(options: Mapping[str, Any], console: Console) -> dict[str, Any]:
     words = ("--seed", options["seed"], "--schools", str(options["schools"]))
     troubles = "kill,flush" if options["kill"] else options["faults"]
     with (
-        Environment(prepare=words, tell=lambda line: console.log(line) if console.is_terminal else None) as environment,
+        Environment(
+            folder=options["keep"], prepare=words, tell=lambda line: console.log(line) if console.is_terminal else None
+        ) as environment,
         tempfile.TemporaryDirectory(prefix="hocba-dien-tap-") as workshop,
         _bars(console) as show,
     ):
