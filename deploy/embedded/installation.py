@@ -97,8 +97,17 @@ class Installation:
     def servers(self) -> tuple[Program, Program]:
         database, broker = self.postgres(), self.valkey()
         return (
-            Program("postgres", database.command(), database.is_ready, stop=postgres.STOP, prepare=database.prepare),
-            Program("valkey", broker.command(), broker.is_ready, stop=valkey.STOP, prepare=broker.prepare),
+            Program(
+                "postgres",
+                database.command(),
+                database.is_ready,
+                stop=postgres.STOP,
+                prepare=database.prepare,
+                foundation=True,
+            ),
+            Program(
+                "valkey", broker.command(), broker.is_ready, stop=valkey.STOP, prepare=broker.prepare, foundation=True
+            ),
         )
 
     def web(self) -> Program:

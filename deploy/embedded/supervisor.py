@@ -36,6 +36,7 @@ class Program:
     prepare: Callable[[], object] = lambda: None
     ready_seconds: float = 90.0
     grace_seconds: float = 15.0
+    foundation: bool = False  # a server the others lean on: it ends after them
 
 
 class Child:
@@ -92,13 +93,20 @@ class Child:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
 
-    def end(self) -> None:
+    def ask_to_end(self) -> None:
         self.wanted = False
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(self.program.stop)
+
+    def end(self) -> None:
+        self.ask_to_end()
+        self.wait_end()
+
+    def wait_end(self) -> None:
         process = self.process
         if process is None:
             return
         if process.poll() is None:
-            process.send_signal(self.program.stop)
             try:
                 process.wait(self.program.grace_seconds)
             except subprocess.TimeoutExpired:
@@ -169,8 +177,13 @@ class Supervisor:
     def stop_all(self) -> None:
         """Reverse order: nobody loses the server it leans on while it finishes its work."""
         with self.lock:
+            upper = [child for child in reversed(self.children.values()) if not child.program.foundation]
             for child in self.children.values():
                 child.wanted = False
+            for child in upper:
+                child.ask_to_end()
+            for child in upper:
+                child.wait_end()
             for child in reversed(self.children.values()):
                 child.end()
 

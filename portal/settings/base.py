@@ -1,10 +1,12 @@
 """What holds in every mode. A mode's own file states only where it differs."""
 
+from pathlib import Path
 from typing import Any
 
 from portal.settings.celery import *
 from portal.settings.env import ENV
 from portal.settings.gateway import *
+from portal.settings.logging import *
 from portal.settings.places import BASE_DIR
 from portal.settings.signing import *
 
@@ -171,7 +173,7 @@ USE_I18N = True
 # Static files are served by whitenoise straight from the checkout; production collects and fingerprints them.
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"] if (BASE_DIR / "static").is_dir() else []
-STATIC_ROOT = VAR / "static"
+STATIC_ROOT: Path | None = None
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 

@@ -31,3 +31,6 @@ ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]", ENV.public_host]
 # Plain HTTP on the loopback address: a Secure cookie would never come back.
 SESSION_COOKIE_SECURE = False
 CSRF_COOKIE_SECURE = False
+
+# The rehearsal files its own revocation lists, so the check is on here as in production.
+RECORDS = {"check_revocation": True}

@@ -12,6 +12,8 @@ import structlog
 
 from portal.settings.env import ENV
 
+__all__ = ["LOGGING"]
+
 _PERSONAL = frozenset(
     [
         "name",

@@ -109,3 +109,15 @@ def test_the_system_check_is_silent(settings: SettingsWrapper) -> None:
 def test_every_room_of_the_portal_is_installed() -> None:
     names = {config.name for config in apps.get_app_configs()}
     assert {"portal.schools", "portal.accounts", "portal.audit", "portal.records", "portal.web", "portal.api"} <= names
+
+
+def test_what_sounds_like_a_childs_data_is_blanked_in_every_log_line() -> None:
+    from portal.settings.logging import LOGGING, blank_personal
+
+    event = blank_personal(None, "info", {"event": "handed in", "batch": 7, "ho_va_ten": "Mẫu", "so_cccd": "099"})
+    assert event == {"event": "handed in", "batch": 7, "ho_va_ten": "***", "so_cccd": "***"}
+    assert blank_personal in LOGGING["formatters"]["lines"]["foreign_pre_chain"]
+
+
+def test_the_house_logging_is_in_force(settings: SettingsWrapper) -> None:
+    assert settings.LOGGING["handlers"]["stderr"]["formatter"] == "lines"
