@@ -35,7 +35,7 @@ class Simulator:
 
     def __init__(self, config: SimulatorConfig) -> None:
         _check_files(config)
-        config.folder.mkdir(parents=True, exist_ok=True)
+        config.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = _only_one(config)
         self.store = Store(config.folder)
         self.journal = Journal(config.folder / "journal.jsonl")

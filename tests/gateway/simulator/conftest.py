@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 import ssl
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from http.client import HTTPResponse, HTTPSConnection
 from ipaddress import ip_address
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -288,7 +290,7 @@ class Caller:
     ) -> Any:
         """Ask until the reply is made (the judge is another thread), at most ten seconds."""
         done = until or (lambda answer: int(answer["ResponseCode"]) >= 4)
-        pause = __import__("threading").Event()
+        pause = threading.Event()
         for _ in range(500):
             answer = self.query(messageid, recall=recall)
             if done(answer):
@@ -356,6 +358,4 @@ def world(start: Callable[..., World]) -> World:
 @pytest.fixture
 def helpers() -> Any:
     """The builders of this file for tests, which cannot import a conftest."""
-    from types import SimpleNamespace
-
     return SimpleNamespace(record=record, recall_entry=recall_entry, sealed=sealed, sign=sign, config_for=config_for)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import uuid
 from typing import Any
 
@@ -15,8 +16,6 @@ def test_a_good_package_is_acknowledged_and_every_record_accepted(world: Any) ->
     answer = world.caller.verdicts("m-1")
     assert [(line["ma_tra_cuu_uuid"], line["trang_thai"]) for line in answer["data"]] == [(first, 1), (second, 1)]
     held = {entry["uuid"]: entry for entry in world.control.ledger()}
-    import hashlib
-
     assert held[first]["sha256"] == hashlib.sha256(primary).hexdigest()
     assert held[second]["sha256"] == hashlib.sha256(secondary).hexdigest()
     assert all(entry["effects"] == 1 and entry["signature_verified"] for entry in held.values())
