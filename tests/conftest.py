@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from pytest_django import DjangoDbBlocker
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +26,12 @@ def _tables_may_be_emptied_between_tests() -> None:
             flush(self, sql_list)
 
     DatabaseOperations.execute_sql_flush = unguarded  # type: ignore[method-assign]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Tables are made without migrations; the triggers that guard states and journals must be there all the same."""
+    import pgtrigger
+
+    with django_db_blocker.unblock():
+        pgtrigger.install()

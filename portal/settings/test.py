@@ -17,5 +17,3 @@ FILE_UPLOAD_TEMP_DIR = tempfile.gettempdir()
 CELERY_TASK_ALWAYS_EAGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = False
 VAR = Path(VAR)
-# Tables are made without migrations here; the triggers that guard states must be there all the same.
-PGTRIGGER_INSTALL_ON_MIGRATE = True
