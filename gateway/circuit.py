@@ -30,7 +30,7 @@ from gateway.states import EndpointState
 logger = logging.getLogger(__name__)
 
 # Causes that no probe can disprove: a person must act and then resume.
-_BY_PERSON: Final = frozenset({"SEAL_REFUSED", "BY_OFFICER", "REQUEST_REFUSED"})
+_BY_PERSON: Final = frozenset({"SEAL_REFUSED", "BY_OFFICER"})
 _RELAPSE: Final = timedelta(minutes=15)
 _QUIET: Final = timedelta(seconds=10)
 

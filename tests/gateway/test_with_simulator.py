@@ -36,15 +36,17 @@ def ministry(tmp_path: Path, ministry_pki: Pki, settings: object) -> Iterator[Si
         "client_certificate": str(ministry_pki.client.path),
         "client_key": str(ministry_pki.client.key_path),
         "ca": str(ministry_pki.line_ca.path),
-        "total_timeout": 3.0,
-        "read_timeout": 1.0,
+        "total_timeout": 1.5,
+        "read_timeout": 0.8,
     }
     line = "\n".join(f"{key} = {json.dumps(value)}" for key, value in values.items())
     path.write_text(
         f'extends = "simulator"\n[endpoint]\nbase_url = "https://127.0.0.1:{simulator.listener.port}"\n'
         f'[login]\nuser_name = "so79"\npassword = "mat khau"\n[connection]\n{line}\n'
         "[probe]\nfirst_delay_seconds = 0.2\nlongest_delay_seconds = 0.5\n"
-        "[sending]\nfirst_delay_seconds = 0.3\nlease_seconds = 10\n",
+        "[polling]\nfirst_delays_seconds = [0.1, 0.2, 0.3, 0.5]\nask_first_delay_seconds = 0.2\n"
+        "longest_delay_seconds = 1.0\n"
+        "[sending]\nlongest_delay_seconds = 1.0\nfirst_delay_seconds = 0.3\nlease_seconds = 10\n",
         "utf-8",
     )
     settings.GATEWAY_ENDPOINT_FILE = path  # type: ignore[attr-defined]
@@ -121,38 +123,73 @@ def test_a_package_is_accepted_in_part_and_each_record_has_its_own_verdict(
     assert Item.objects.get(key=keys[0]).errors
 
 
+ON_THE_LINE = [
+    "wrong_server_certificate",
+    "client_certificate_rejected",
+    "client_certificate_expired",
+    "address_refused",
+    "token_refused",
+    "cut_before_request",
+    "cut_mid_request",
+]
+ON_SENDING = [
+    "http_500",
+    "html_502",
+    "html_200",
+    "http_429",
+    "http_503",
+    "http_400",
+    "http_409",
+    "redirect",
+    "ack_without_effect",
+    "ack_then_silence",
+    "cut_after_processing",
+    "right_receipt_500",
+    "error_500_with_effect",
+    "html_502_with_effect",
+    "receipt_other_message",
+    "receipt_unreadable",
+    "receipt_empty",
+    "receipt_replay",
+    "slow_reply",
+    "endless_head",
+    "endless_reply",
+    "huge_reply",
+    "gzip_bomb_reply",
+    "cut_mid_reply",
+]
+ON_ASKING = ["unknown_to_me", "html_200", "http_500", "cut_mid_reply", "receipt_other_message", "receipt_unreadable"]
+
+
 @pytest.mark.parametrize(
     ("kind", "service"),
     [
-        ("down", "*"),
-        ("cut_before_request", "*"),
-        ("cut_mid_request", "*"),
-        ("cut_after_effect", "submit"),
-        ("html_200", "submit"),
-        ("http_500", "submit"),
-        ("html_502", "submit"),
-        ("http_409", "submit"),
-        ("redirect", "submit"),
-        ("ack_without_effect", "submit"),
-        ("foreign_receipt", "submit"),
-        ("unreadable_reply", "submit"),
-        ("token_refused", "*"),
-        ("address_refused", "*"),
-        ("client_certificate_rejected", "*"),
-        ("wrong_server_certificate", "*"),
-        ("unknown_to_me", "query"),
-        ("drip_reply", "submit"),
+        *((kind, "*") for kind in ON_THE_LINE),
+        *((kind, "submit") for kind in ON_SENDING),
+        *((kind, "query") for kind in ON_ASKING),
     ],
 )
-def test_after_a_fault_on_the_line_every_record_is_there_exactly_once(
+def test_after_a_fault_every_record_is_there_exactly_once(
     ministry: SimulatorControl, ministry_pki: Pki, kind: str, service: str
 ) -> None:
-    if kind not in ministry.kinds():
-        pytest.skip(f"the simulator knows no fault {kind}; it knows {sorted(ministry.kinds())}")
-    ministry.set_fault(kind, service=service, count=2)
-    keys = [key for _ in range(2) for key in hand_over(ministry_pki, 2)[1]]
+    ministry.set_fault(kind, service=service, count=2, seconds=2, retry_after=1)
+    keys = [key for _ in range(2) for key in hand_over(ministry_pki)[1]]
+    if kind == "ack_then_silence":
+        work_until_answered(seconds=1.5)
+        ministry.end_silence()
     work_until_answered()
     assert verdicts() == dict.fromkeys(keys, "ACCEPTED")
+    assert held_there(ministry) == dict.fromkeys(keys, 1)
+
+
+def test_when_the_ministry_is_down_the_line_pauses_and_delivery_resumes_by_itself(
+    ministry: SimulatorControl, ministry_pki: Pki
+) -> None:
+    ministry.set_fault("down", duration=2.0)
+    keys = [key for _ in range(4) for key in hand_over(ministry_pki)[1]]
+    work_until_answered()
+    assert verdicts() == dict.fromkeys(keys, "ACCEPTED")
+    assert Endpoint.objects.get().last_cause == "UNREACHABLE"
     assert held_there(ministry) == dict.fromkeys(keys, 1)
 
 
