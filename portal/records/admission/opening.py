@@ -8,7 +8,7 @@ can go on after a kill by position alone.
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from portal.records.kinds import IntakeRefused, kind_of
@@ -18,8 +18,12 @@ from signing.archive import read_archive
 from signing.errors import ArchiveRefused, MalformedDocument
 
 # A school's whole year may come as one list; the gate's other limits stay as they are.
-LIST_LIMITS = xml.Limits(
-    max_bytes=1 << 30, max_elements=xml.LIST_LIMITS.max_elements * 16, max_depth=xml.LIST_LIMITS.max_depth
+LIST_LIMITS = replace(
+    xml.LIST_LIMITS,
+    max_bytes=1 << 30,
+    max_elements=xml.LIST_LIMITS.max_elements * 16,
+    max_attributes=xml.LIST_LIMITS.max_attributes * 16,
+    max_namespaces=xml.LIST_LIMITS.max_namespaces * 16,
 )
 _DECLARED_ENCODING = re.compile(rb"""\A<\?xml[^>]*?encoding\s*=\s*["']([^"']*)["']""")
 _PROLOGUE = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>)?\s*")
