@@ -19,6 +19,7 @@ DSIG_MORE_2007: Final = "http://www.w3.org/2007/05/xmldsig-more#"
 XMLENC: Final = "http://www.w3.org/2001/04/xmlenc#"
 EXC_C14N: Final = "http://www.w3.org/2001/10/xml-exc-c14n#"
 XADES: Final = "http://uri.etsi.org/01903/v1.3.2#"
+INCLUSIVE_C14N: Final = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
 ENVELOPED: Final = DS + "enveloped-signature"
 
 
@@ -46,8 +47,10 @@ class SignatureMethod:
 
 @dataclass(frozen=True, slots=True)
 class Canonicalization:
-    """One canonicalisation method. 1.0 and 1.1 give the same bytes here, because the gate refuses `xml:*` attributes;
-    the forms with comments too, because it refuses comments."""
+    """One canonicalisation method. 1.0 and 1.1 give the same bytes here, because no `xml:*` attribute is let in.
+
+    The forms with comments are left out on purpose: no comment may stand in a record (R4, R9).
+    """
 
     uri: str
     exclusive: bool
@@ -84,14 +87,12 @@ SIGNATURE_METHODS: Final[Mapping[str, SignatureMethod]] = {
 
 CANONICALIZATIONS: Final[Mapping[str, Canonicalization]] = {
     uri: Canonicalization(uri, exclusive)
-    for base, exclusive in (
-        ("http://www.w3.org/TR/2001/REC-xml-c14n-20010315", False),
+    for uri, exclusive in (
+        (INCLUSIVE_C14N, False),
         ("http://www.w3.org/2006/12/xml-c14n11", False),
         (EXC_C14N, True),
     )
-    for uri in (base, base + ("WithComments" if base.endswith("#") else "#WithComments"))
 }
-INCLUSIVE_C14N: Final = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
 
 _WEAK_DIGESTS: Final = frozenset({"sha1", "md5"})
 

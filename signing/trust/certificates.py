@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import re
+import warnings
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
 
 from signing.errors import TrustStoreUnreadable
@@ -51,6 +54,7 @@ class CertificateFacts:
     issuer_name: str = ""
     is_authority: bool = False
     may_sign: bool = True
+    is_self_signed: bool = False
     public_key: PublicKey | None = field(default=None, repr=False, compare=False)
 
     def valid_at(self, moment: datetime) -> bool:
@@ -76,7 +80,10 @@ def _read_der(der: bytes) -> CertificateFacts:
     if len(der) > _MAX_DER:
         raise _unreadable()
     try:
-        return _facts(x509.load_der_x509_certificate(der), der)
+        with warnings.catch_warnings():
+            # Odd serial numbers are told by warning; they are no reason to trust or distrust here.
+            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+            return _facts(x509.load_der_x509_certificate(der), der)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, x509.UnsupportedGeneralNameType,
             x509.InvalidVersion, x509.DuplicateExtension):  # fmt: skip
         raise _unreadable() from None
@@ -107,6 +114,7 @@ def _facts(certificate: x509.Certificate, der: bytes) -> CertificateFacts:
         issuer_name=next(iter(_texts(certificate.issuer, NameOID.COMMON_NAME)), ""),
         is_authority=_is_authority(certificate),
         may_sign=_may_sign(certificate),
+        is_self_signed=_is_self_signed(certificate),
         public_key=key,
     )
 
@@ -143,6 +151,16 @@ def _is_authority(certificate: x509.Certificate) -> bool:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:
         return False
+
+
+def _is_self_signed(certificate: x509.Certificate) -> bool:
+    if certificate.issuer != certificate.subject:
+        return False
+    try:
+        certificate.verify_directly_issued_by(certificate)
+    except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    return True
 
 
 def _may_sign(certificate: x509.Certificate) -> bool:

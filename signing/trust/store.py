@@ -36,7 +36,7 @@ class TrustStore:
         """A store from PEM or DER bytes (a PEM may hold several). `anchors` are trusted even if not self-signed."""
         forced = [read_certificate(item) for data in anchors for item in _split(data)]
         facts = [read_certificate(item) for data in certificates for item in _split(data)]
-        roots = {item.sha256: item for item in [*forced, *(f for f in facts if _self_issued(f))]}
+        roots = {item.sha256: item for item in [*forced, *(f for f in facts if f.is_self_signed)]}
         others = {item.sha256: item for item in facts if item.sha256 not in roots and item.is_authority}
         digest = hashlib.sha256("\n".join([*sorted(roots), "-", *sorted(others)]).encode()).hexdigest()
         return cls(tuple(roots.values()), tuple(others.values()), digest)
@@ -61,17 +61,6 @@ class TrustStore:
                 "TRUST_EMPTY", f"Thư mục {folder.name} không có chứng thư gốc nào. Hãy chép chứng thư gốc (PEM) vào đó."
             )
         return store
-
-
-def _self_issued(facts: CertificateFacts) -> bool:
-    certificate = x509.load_der_x509_certificate(facts.der)
-    if certificate.issuer != certificate.subject:
-        return False
-    try:
-        certificate.verify_directly_issued_by(certificate)
-    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is no self-signed certificate
-        return False
-    return True
 
 
 def _split(data: bytes) -> list[bytes]:

@@ -121,7 +121,7 @@ def _check_encoding(data: bytes) -> None:
             raise MalformedDocument("DECLARATION", "Dòng khai báo XML đầu tệp sai. Dùng: <?xml version=\"1.0\" encoding=\"UTF-8\"?>")
         encoding = declaration.group(1) or declaration.group(2)
         if encoding is not None and encoding.lower() not in (b"utf-8", b"us-ascii"):
-            raise MalformedDocument("ENCODING", "Khai báo mã của tệp không phải UTF-8. Hãy lưu tệp ở mã UTF-8 rồi gửi lại.", 1)
+            raise MalformedDocument("ENCODING_DECLARED", "Khai báo mã của tệp không phải UTF-8. Hãy lưu tệp ở mã UTF-8 rồi gửi lại.", 1)
 
 
 def _check_constructs(data: bytes) -> None:

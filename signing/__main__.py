@@ -1,0 +1,9 @@
+"""`python -m signing`: verify files on an inspector's laptop, or run a folder of vectors. No database, no network.
+
+Exit status: 0 all passed / all agree, 1 something did not, 2 the question itself was wrong.
+"""
+
+from signing.command import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())
