@@ -42,7 +42,7 @@ class Conf:
     roster_is_binding: bool = False
     check_revocation: bool = False
     extra_profiles: tuple[Path, ...] = ()
-    department_code: str = ""  # MA_SO_GIAO_DUC; empty: not asked
+    department_code: str = ""  # MA_SO_GIAO_DUC; "endpoint": the unit that seals; empty: not asked
     # Dispatch
     linger_seconds: float = 60.0
     package_records: int = 2_000
@@ -78,7 +78,8 @@ def storage_dir() -> Path:
 
 def department_code() -> str | None:
     """The department's own code, which every record must name; None when nobody has said it."""
-    return conf().department_code or None
+    said = conf().department_code
+    return endpoint().unit_code if said == "endpoint" else said or None
 
 
 def packing_limit() -> int:

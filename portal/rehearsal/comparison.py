@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from portal.rehearsal.faults import of_code
 from portal.rehearsal.parcels import Entry
+from portal.rehearsal.planting import of_code
 from portal.rehearsal.witnesses import Held, Seen
 
 _EXAMPLES = 5

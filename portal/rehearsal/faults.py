@@ -7,7 +7,6 @@ the codes of which at least one must appear. Breaches stand in `fault_contents` 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from random import Random
 
 from portal.rehearsal.draft import Draft
 from portal.rehearsal.pki import Pki
@@ -50,13 +49,6 @@ class Fault:
     needs_revocation: bool = False  # the portal must be set to judge revocation
 
 
-def catalogue() -> tuple[Fault, ...]:
-    """Every breach there is."""
-    from portal.rehearsal import fault_contents, fault_signatures
-
-    return (*fault_contents.FAULTS, *fault_signatures.FAULTS)
-
-
 def make_faulty(
     province: Province, pki: Pki, school: School, number: int, fault: Fault, *, previous: MadeRecord | None = None
 ) -> MadeRecord:
@@ -71,35 +63,6 @@ def make_faulty(
             raise ValueError(f"{fault.code}: nothing was changed")
         text = mangled
     return seal_up(draft, text, fault=fault.code)
-
-
-@dataclass(frozen=True)
-class Planting:
-    """Which records get which breach: a share, drawn by the seed, over the chosen faults."""
-
-    seed: str
-    share: float
-    faults: tuple[Fault, ...]
-
-    def fault_for(self, school: School, number: int, *, previous: MadeRecord | None) -> Fault | None:
-        rng = Random(f"{self.seed}/fault/{school.index}/{number}")
-        if rng.random() >= self.share:
-            return None
-        fits = [
-            fault
-            for fault in self.faults
-            if school.level in fault.levels and (previous is not None or not fault.needs_previous)
-        ]
-        return rng.choice(fits) if fits else None
-
-
-def planting(seed: str, share: float, *, revocation: bool) -> Planting:
-    """All faults that the portal, as it is set, can notice."""
-    return Planting(seed, share, tuple(one for one in catalogue() if revocation or not one.needs_revocation))
-
-
-def of_code(code: str) -> Fault:
-    return next(fault for fault in catalogue() if fault.code == code)
 
 
 def with_other_pupil(draft: Draft, other: Draft) -> None:

@@ -1,10 +1,10 @@
 """The first batches of a new installation, so that its first page shows life: some hundred records, both doors."""
 
 from portal.rehearsal.bootstrap import Rehearsal
-from portal.rehearsal.faults import planting
 from portal.rehearsal.handing_in import Counter, Ledger
 from portal.rehearsal.making import Maker, Wish
 from portal.rehearsal.paths import door_paths
+from portal.rehearsal.planting import planting
 from portal.rehearsal.state import save_state
 
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from portal.rehearsal.batches import MadeBatch, list_batch, single_batch, unsigned_batch, zip_batch
-from portal.rehearsal.faults import Planting, make_faulty, of_code
+from portal.rehearsal.faults import make_faulty
 from portal.rehearsal.parcels import API, BROWSER, Parcel, parcel
 from portal.rehearsal.pki import Pki
+from portal.rehearsal.planting import Planting, of_code
 from portal.rehearsal.province import LOWER, PRIMARY, UPPER, Province, School
 from portal.rehearsal.records import MadeRecord, make_record
 from portal.rehearsal.spelling import SPELLINGS

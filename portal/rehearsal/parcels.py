@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from portal.rehearsal.batches import MadeBatch
-from portal.rehearsal.faults import Outcome, of_code
+from portal.rehearsal.faults import Outcome
+from portal.rehearsal.planting import of_code
 from portal.rehearsal.province import School
 from portal.rehearsal.records import MadeRecord
 

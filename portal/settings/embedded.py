@@ -33,4 +33,4 @@ SESSION_COOKIE_SECURE = False
 CSRF_COOKIE_SECURE = False
 
 # The rehearsal files its own revocation lists, so the check is on here as in production.
-RECORDS = {"check_revocation": True}
+RECORDS = {"check_revocation": True, "department_code": "endpoint"}

@@ -8,8 +8,9 @@ from lxml import etree
 
 from portal.records.profiles import RuleContext, registry
 from portal.rehearsal.fault_contents import FAULTS as CONTENTS
-from portal.rehearsal.faults import Fault, Outcome, Planting, catalogue, make_faulty, planting
+from portal.rehearsal.faults import Fault, Outcome, make_faulty
 from portal.rehearsal.pki import Pki
+from portal.rehearsal.planting import Planting, catalogue, planting
 from portal.rehearsal.province import Province, School
 from portal.rehearsal.records import MadeRecord, make_record
 

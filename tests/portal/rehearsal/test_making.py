@@ -9,10 +9,10 @@ import pytest
 from lxml import etree
 
 from portal.rehearsal.batches import LIST_ID, signed_list, single_batch, unsigned_batch, zip_batch
-from portal.rehearsal.faults import planting
 from portal.rehearsal.making import Maker, Wish
 from portal.rehearsal.parcels import API, BROWSER
 from portal.rehearsal.pki import Pki
+from portal.rehearsal.planting import planting
 from portal.rehearsal.province import Province
 from portal.rehearsal.records import make_record
 

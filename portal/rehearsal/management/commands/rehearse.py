@@ -23,9 +23,9 @@ from deploy.embedded.throwaway import Environment
 from gateway.simulator.control import SimulatorControl
 from portal.rehearsal.bootstrap import open_rehearsal
 from portal.rehearsal.disturbance import Disturbance
-from portal.rehearsal.faults import planting
 from portal.rehearsal.making import Wish
 from portal.rehearsal.performance import Outcome, Performance, Show, Stalled, Step
+from portal.rehearsal.planting import planting
 from portal.rehearsal.witnesses import Held
 
 LEGS = {"generate": "tạo và ký", "hand_in": "nộp", "verdict": "kiểm tra, gửi, chờ kết quả"}

@@ -1,0 +1,102 @@
+"""Two schools with one batch each, a package on its way, and one person of every role."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from gateway.models import Submission
+from portal.accounts.models import Membership, User
+from portal.records import dispatch
+from portal.records.models import Batch, Record
+from portal.rehearsal.batches import unsigned_batch
+from portal.rehearsal.faults import make_faulty
+from portal.rehearsal.planting import of_code
+from portal.schools.models import Certificate, School
+
+PASSWORD = "mot-mat-khau-dai"
+Role = Membership.Role
+
+
+def person(name: str, role: str, school: School | None = None) -> User:
+    user = User.objects.create_user(name, password=PASSWORD, full_name=f"Người {name}")
+    Membership.objects.create(user=user, role=role, school=school)
+    return user
+
+
+@pytest.fixture
+def browser() -> Callable[..., Client]:
+    """A browser in which somebody is signed in."""
+
+    def open_(user: User, **more: Any) -> Client:
+        client = Client(**more)
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        return client
+
+    return open_
+
+
+@dataclass(frozen=True)
+class House:
+    """Who lives here: school `ours` with its clerk, school `theirs` with its clerk, and the department's people."""
+
+    ours: School
+    theirs: School
+    clerk: User
+    other_clerk: User
+    officer: User
+    inspector: User
+    administrator: User
+    batch: Batch
+    their_batch: Batch
+    certificate: Certificate
+    submission: Submission
+
+    @property
+    def refused(self) -> Record:
+        return self.batch.records.get(state="REFUSED")
+
+    @property
+    def admitted(self) -> Record:
+        return self.batch.records.exclude(state="REFUSED").order_by("position")[0]
+
+    @property
+    def their_record(self) -> Record:
+        return self.their_batch.records.order_by("position")[0]
+
+
+@pytest.fixture
+def house(cast: Any, hand_in: Callable[..., Batch], province: Any, pki: Any) -> House:
+    made, other = cast.made("02"), cast.made("03")
+    wrong = make_faulty(province, pki, made, 50, of_code("missing-field"))
+    batch = hand_in(made, unsigned_batch([*cast.records(made, 2), wrong]).data)
+    their_batch = hand_in(other, unsigned_batch(cast.records(other, 1)).data)
+    dispatch.dispatch_due(now=timezone.now() + timedelta(days=1), at_once=True)
+    ours, theirs = cast.row(made), cast.row(other)
+    waiting = Certificate.objects.create(
+        school=theirs, der=b"x", sha256="ab" * 32, serial="0a", subject="CN=Trường", issuer="CN=CA",
+        not_before=timezone.now(), not_after=timezone.now() + timedelta(days=400), requested_at=timezone.now(),
+    )  # fmt: skip
+    return House(
+        ours=ours,
+        theirs=theirs,
+        clerk=person("van-thu-a", Role.CLERK, ours),
+        other_clerk=person("van-thu-b", Role.CLERK, theirs),
+        officer=person("chuyen-vien", Role.OFFICER),
+        inspector=person("thanh-tra", Role.INSPECTOR),
+        administrator=person("quan-tri", Role.ADMINISTRATOR),
+        batch=batch,
+        their_batch=their_batch,
+        certificate=waiting,
+        submission=Submission.objects.get(pk=_submission_of(batch)),
+    )
+
+
+def _submission_of(batch: Batch) -> UUID:
+    found: UUID = batch.records.exclude(item=None).values_list("item__submission", flat=True)[0]
+    return found
