@@ -100,9 +100,10 @@ def _install_locked() -> None:
         _run([*pip, "-r", str(INSTALLER_LOCK)])
     if uv.exists():
         command = [str(uv), "pip", "install", "--quiet", "--require-hashes", "--python", str(_python_of_venv())]
-        if _run([*command, "-r", str(LOCK)]).returncode == 0:
+        done = _run([*command, "-r", str(LOCK)])
+        if done.returncode == 0:
             return
-        say("uv không cài được, thử lại bằng pip…")
+        say(f"uv không cài được ({_last_line(done).strip()}), thử lại bằng pip…")
     done = _run([*pip, "-r", str(LOCK)])
     if done.returncode != 0:
         raise Trouble(
@@ -116,6 +117,7 @@ def _install_locked() -> None:
 def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", "PYTHONNOUSERSITE": "1"}
     env.setdefault("UV_LINK_MODE", "copy")
+    env.setdefault("UV_SYSTEM_CERTS", "1")  # the machine's own authorities, as pip is told by its administrator
     home = Path(env.get("HOME") or "/nonexistent")
     if not os.access(home, os.W_OK):
         env["UV_NO_CACHE"] = "1"
