@@ -21,7 +21,7 @@ _STEP_SECONDS = 900
 _LINT = (
     ("ruff check", ["ruff", "check", "."]),
     ("ruff format", ["ruff", "format", "--check", "."]),
-    ("import contracts", ["lint-imports", "--no-timings"]),
+    ("import contracts", ["lint-imports"]),
 )
 _TYPES = (("mypy", ["mypy"]),)
 
