@@ -41,6 +41,7 @@ def menu_of(actor: Actor, *, here: str) -> list[MenuItem]:
         (_("Việc cần làm"), "home", Opening.SIGNED_IN),
         (_("Nộp học bạ"), "hand-in", Permission.HAND_IN),
         (_("Lô đã nộp"), "batches", Permission.SEE_BATCHES),
+        (_("Tra cứu"), "search", Permission.SEE_RECORD),
         (_("Thu hồi"), "school-recalls", Permission.REQUEST_RECALL),
         (_("Chứng thư số"), "school-certificates", Permission.REQUEST_CERTIFICATE),
     ]

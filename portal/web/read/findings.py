@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from portal.records.models import Record
 from portal.web.read.records import findings_of
 
 ROLES: Mapping[str, str] = {
-    "GVBM": "Giáo viên bộ môn",
-    "GVCN": "Giáo viên chủ nhiệm",
-    "CBQL": "Cán bộ quản lý",
-    "KY_PHAT_HANH": "Nhà trường (ký phát hành)",
+    "GVBM": gettext_noop("Giáo viên bộ môn"),
+    "GVCN": gettext_noop("Giáo viên chủ nhiệm"),
+    "CBQL": gettext_noop("Cán bộ quản lý"),
+    "KY_PHAT_HANH": gettext_noop("Nhà trường (ký phát hành)"),
 }
 
 
@@ -54,7 +55,7 @@ def _ours(record: Record) -> Iterable[Complaint]:
             value=found.value,
             why=found.message,
             advice=found.advice,
-            signers=tuple(ROLES.get(role, role) for role in found.resign),
+            signers=tuple(_(ROLES[role]) if role in ROLES else role for role in found.resign),
         )
 
 
@@ -76,11 +77,11 @@ def _theirs(row: Mapping[str, Any]) -> Complaint:
         value="",
         why=str(row.get("message") or code),
         advice=_("Sửa theo lý do của Bộ, tạo học bạ với mã tra cứu mới, ký lại đủ các chữ ký rồi nộp lại."),
-        signers=tuple(ROLES.values()),
+        signers=tuple(_(role) for role in ROLES.values()),
     )
 
 
 def signers_again(complaints: Iterable[Complaint]) -> list[str]:
     """Who must sign again when every error is corrected, in signing order."""
     named = {role for one in complaints if one.severity == "error" for role in one.signers}
-    return [role for role in ROLES.values() if role in named]
+    return [role for role in map(_, ROLES.values()) if role in named]

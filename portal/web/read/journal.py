@@ -31,6 +31,7 @@ ACTIONS: Mapping[str, str] = {
     "certificate.approved": gettext_noop("Duyệt chứng thư số"),
     "certificate.declined": gettext_noop("Từ chối chứng thư số"),
     "certificate.withdrawn": gettext_noop("Thu hồi quyền dùng chứng thư số"),
+    "endpoint.examined": gettext_noop("Khám đường truyền"),
     "api_token.created": gettext_noop("Cấp khóa phần mềm"),
     "api_token.revoked": gettext_noop("Hủy khóa phần mềm"),
     "trust.loaded": gettext_noop("Nạp gốc tin cậy"),
@@ -49,6 +50,7 @@ KINDS: Mapping[str, str] = {
     "recall": gettext_noop("thu hồi"),
     "certificate": gettext_noop("chứng thư"),
     "submission": gettext_noop("gói"),
+    "endpoint": gettext_noop("đường truyền"),
     "search": gettext_noop("tra cứu theo"),
     "list": gettext_noop("danh sách"),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
+
 from gateway.conf import endpoint
 from gateway.models import SyncRun
 
@@ -11,20 +13,20 @@ def description_facts() -> list[tuple[str, str]]:
     found = endpoint()
     who, line, rules = found.endpoint, found.connection, found.document
     rows = [
-        ("Hệ thống", who.title),
-        ("Địa chỉ", who.base_url),
-        ("Mã đơn vị gửi", who.unit_code),
-        ("Tên đăng nhập", found.login.user_name),
-        ("Địa chỉ IP đi ra", line.source_address or "theo tuyến mặc định"),
-        ("Địa chỉ IP đã đăng ký", line.registered_address),
-        ("Máy chủ trung gian", line.proxy or "không dùng"),
-        ("Giới hạn một gói", f"{rules.max_document_bytes / 1_000_000:.1f} MB".replace(".", ",")),
-        ("Đầu mối của Bộ", who.contact),
-        ("Đầu mối của Sở", who.our_contact),
+        (_("Hệ thống"), who.title),
+        (_("Địa chỉ"), who.base_url),
+        (_("Mã đơn vị gửi"), who.unit_code),
+        (_("Tên đăng nhập"), found.login.user_name),
+        (_("Địa chỉ IP đi ra"), line.source_address or _("theo tuyến mặc định")),
+        (_("Địa chỉ IP đã đăng ký"), line.registered_address),
+        (_("Máy chủ trung gian"), line.proxy or _("không dùng")),
+        (_("Giới hạn một gói"), f"{rules.max_document_bytes / 1_000_000:.1f} MB".replace(_("."), ",")),
+        (_("Đầu mối của Bộ"), who.contact),
+        (_("Đầu mối của Sở"), who.our_contact),
     ]
     return [(name, value) for name, value in rows if value]
 
 
 def last_runs() -> list[SyncRun]:
     """The newest run of each kind."""
-    return list(SyncRun.objects.order_by("kind", "-started_at").distinct("kind"))
+    return list(SyncRun.objects.order_by(_("kind"), "-started_at").distinct("kind"))

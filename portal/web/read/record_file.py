@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any
 
 import zstandard
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from portal.records.models import Record
 from portal.web.read.findings import ROLES
@@ -44,23 +46,27 @@ class SignatureLine:
 
 # The eleven steps of the verification in a clerk's words; the report names them by code.
 STEPS: Mapping[str, str] = {
-    "parse": "Đọc tệp trong giới hạn an toàn",
-    "isolate": "Tách riêng một học bạ",
-    "ids": "Mã định danh (Id) không trùng nhau",
-    "places": "Đủ chữ ký, đúng chỗ, không thừa",
-    "references": "Chữ ký trỏ đúng phần phải ký",
-    "digest_and_value": "Nội dung không bị sửa sau khi ký",
-    "signing_time": "Thời điểm ký nằm trong phần được ký",
-    "signer": "Chứng thư đúng người, đúng vai trò",
-    "chain_and_revocation": "Chứng thư do nơi tin cậy cấp, còn hiệu lực lúc ký",
-    "order": "Thứ tự ký",
-    "signed_content": "Chỉ dùng dữ liệu đã được ký",
+    "parse": gettext_noop("Đọc tệp trong giới hạn an toàn"),
+    "isolate": gettext_noop("Tách riêng một học bạ"),
+    "ids": gettext_noop("Mã định danh (Id) không trùng nhau"),
+    "places": gettext_noop("Đủ chữ ký, đúng chỗ, không thừa"),
+    "references": gettext_noop("Chữ ký trỏ đúng phần phải ký"),
+    "digest_and_value": gettext_noop("Nội dung không bị sửa sau khi ký"),
+    "signing_time": gettext_noop("Thời điểm ký nằm trong phần được ký"),
+    "signer": gettext_noop("Chứng thư đúng người, đúng vai trò"),
+    "chain_and_revocation": gettext_noop("Chứng thư do nơi tin cậy cấp, còn hiệu lực lúc ký"),
+    "order": gettext_noop("Thứ tự ký"),
+    "signed_content": gettext_noop("Chỉ dùng dữ liệu đã được ký"),
 }
 STATUSES: Mapping[str, str] = {
-    "PASSED": "Đạt", "FAILED": "Không đạt", "INDETERMINATE": "Chưa xác định", "NOT_RUN": "Không chạy tới",
+    "PASSED": gettext_noop("Đạt"), "FAILED": gettext_noop("Không đạt"), "INDETERMINATE": gettext_noop("Chưa xác định"), "NOT_RUN": gettext_noop("Không chạy tới"),
 }  # fmt: skip
 
-_VERDICTS = {"TOTAL_PASSED": "Hợp lệ", "TOTAL_FAILED": "Không hợp lệ", "INDETERMINATE": "Chưa xác định được"}
+_VERDICTS = {
+    "TOTAL_PASSED": gettext_noop("Hợp lệ"),
+    "TOTAL_FAILED": gettext_noop("Không hợp lệ"),
+    "INDETERMINATE": gettext_noop("Chưa xác định được"),
+}
 
 
 def signature_lines(report: Mapping[str, Any] | None) -> list[SignatureLine]:
@@ -71,14 +77,14 @@ def _line(row: Mapping[str, Any]) -> SignatureLine:
     stamp = row.get("signing_time")
     return SignatureLine(
         role=row["role"],
-        role_title=ROLES.get(row["role"], row["role"]),
+        role_title=_(ROLES[row["role"]]) if row["role"] in ROLES else row["role"],
         signer=row.get("signer") or "",
         cccd=row.get("cccd") or "",
         issuer=row.get("issuer") or "",
         serial=row.get("serial") or "",
         signed_at=datetime.fromisoformat(stamp) if stamp else None,
         indication=row.get("indication") or "INDETERMINATE",
-        verdict=_VERDICTS.get(row.get("indication") or "", "Chưa xác định được"),
+        verdict=_VERDICTS.get(row.get("indication") or "", _VERDICTS["INDETERMINATE"]),
         message=row.get("message") or "",
         warnings=tuple(w.get("message", "") for w in row.get("warnings", ())),
     )

@@ -12,6 +12,7 @@ from django import template
 from django.http import QueryDict
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from portal.web import formats
 from portal.web.read.record_file import STATUSES, STEPS
@@ -26,7 +27,7 @@ TONES: Mapping[str, str] = {
     "REQUESTED": "wait", "APPROVED": "good", "DECLINED": "bad", "WITHDRAWN": "quiet",
     "OPEN": "good", "PAUSED": "bad", "RUNNING": "busy", "DONE": "done",
     "PASSED": "good", "FAILED": "bad", "INDETERMINATE": "warn", "NOT_RUN": "quiet",
-    "TOTAL_PASSED": "good", "TOTAL_FAILED": "bad", "error": "bad", "warning": "warn",
+    "OK": "good", "WARNING": "warn", "TOTAL_PASSED": "good", "TOTAL_FAILED": "bad", "error": "bad", "warning": "warn",
 }  # fmt: skip
 
 
@@ -49,12 +50,12 @@ for _shape in (
 @register.filter
 def step_title(name: str) -> str:
     """A step of the verification in words."""
-    return STEPS.get(name, name)
+    return _(STEPS[name]) if name in STEPS else name
 
 
 @register.filter
 def step_status(status: str) -> str:
-    return STATUSES.get(status, status)
+    return _(STATUSES[status]) if status in STATUSES else status
 
 
 @register.filter
@@ -65,7 +66,8 @@ def tone(state: str | None) -> str:
 @register.simple_tag
 def badge(state: str, label: str) -> SafeString:
     """A state as words on its colour."""
-    return format_html('<span class="badge badge-{}">{}</span>', TONES.get(str(state), "quiet"), label)
+    words = _(str(label)) if label else "—"
+    return format_html('<span class="badge badge-{}">{}</span>', TONES.get(str(state), "quiet"), words)
 
 
 @register.filter

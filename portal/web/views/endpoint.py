@@ -6,9 +6,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from gateway.conf import EndpointUnreadable
+from gateway import conf, doctor
 from portal.accounts.policy import Permission
 from portal.web.access import Opening, page
+from portal.web.journalling import keep
 from portal.web.read.line import line_now
 from portal.web.read.line_facts import description_facts, last_runs
 from portal.web.read.status import health
@@ -19,16 +20,28 @@ def endpoint(request: HttpRequest) -> HttpResponse:
     return render(request, "web/endpoint.html", _endpoint())
 
 
+@page(Permission.CONTROL_QUEUE, methods=("POST",))
+def endpoint_check(request: HttpRequest) -> HttpResponse:
+    """The connection doctor's walk along the line; it sends no package and changes nothing."""
+    context = _endpoint()
+    try:
+        context["findings"] = doctor.examine(conf.endpoint(), now=timezone.now())
+    except conf.EndpointUnreadable as unreadable:
+        context["problem"] = unreadable.message
+    keep(request, action="endpoint.examined", subject_kind="endpoint", subject_id="1")
+    return render(request, "web/endpoint.html", context)
+
+
 @page(Permission.SEE_QUEUE)
 def endpoint_live(request: HttpRequest) -> HttpResponse:
     return render(request, "web/parts/endpoint_live.html", _endpoint())
 
 
 def _endpoint() -> dict[str, object]:
-    problem, facts = "", []
+    problem, facts = "", list[tuple[str, str]]()
     try:
         facts = description_facts()
-    except EndpointUnreadable as unreadable:
+    except conf.EndpointUnreadable as unreadable:
         problem = unreadable.message
     return {"line": line_now(), "facts": facts, "problem": problem, "runs": last_runs(), "now": timezone.now()}
 

@@ -1,0 +1,84 @@
+"""What officers do: hold and release with a reason, decide certificates under four eyes, read overview and journal."""
+
+from django.urls import reverse
+
+from gateway.models import Endpoint
+from portal.audit.models import Entry
+from portal.schools.models import Certificate
+
+
+def test_holding_and_releasing_needs_a_reason_and_is_journalled(house, browser):
+    client = browser(house.officer)
+    hold = reverse("submission-act", args=[house.submission.pk, "giu"])
+    client.post(hold, {"reason": " "})
+    house.submission.refresh_from_db()
+    assert house.submission.state == "QUEUED"
+    client.post(hold, {"reason": "Bộ báo bảo trì"})
+    house.submission.refresh_from_db()
+    assert house.submission.state == "HELD"
+    client.post(reverse("submission-act", args=[house.submission.pk, "tha"]), {"reason": "Bộ báo xong"})
+    house.submission.refresh_from_db()
+    assert house.submission.state == "QUEUED"
+    kept = Entry.objects.filter(subject_id=str(house.submission.pk)).order_by("pk").values_list("action", "reason")
+    assert list(kept) == [("submission.held", "Bộ báo bảo trì"), ("submission.released", "Bộ báo xong")]
+
+
+def test_an_inspector_looks_but_does_not_touch(house, browser):
+    client = browser(house.inspector)
+    page = client.get(reverse("submission", args=[house.submission.pk]))
+    assert page.status_code == 200
+    assert "Tạm giữ" not in page.content.decode()
+    act = client.post(reverse("submission-act", args=[house.submission.pk, "giu"]), {"reason": "thử xem sao"})
+    assert act.status_code == 403
+
+
+def test_a_paused_line_says_why_since_when_and_what_to_do(house, browser):
+    Endpoint.objects.update(
+        state="PAUSED", cause="ADDRESS_REFUSED", cause_message="Bộ từ chối địa chỉ 10.0.0.1",
+        paused_at=house.batch.received_at, next_probe_at=house.batch.received_at,
+    )  # fmt: skip
+    client = browser(house.officer)
+    for name in ("endpoint", "overview", "queue"):
+        text = client.get(reverse(name)).content.decode()
+        assert "10.0.0.1" in text, name
+        assert "danh sách IP được phép" in text, name
+
+
+def test_who_asked_for_a_certificate_does_not_decide_it(house, browser):
+    Certificate.objects.update(requested_by=house.officer)
+    where = reverse("certificate-decide", args=[house.certificate.pk, "duyet"])
+    answer = browser(house.officer).post(where, {"reason": ""}, follow=True)
+    assert "không được tự duyệt" in answer.content.decode()
+    house.certificate.refresh_from_db()
+    assert house.certificate.state == "REQUESTED"
+
+
+def test_a_certificate_is_approved_by_another_officer_and_declined_only_with_a_reason(house, browser):
+    client = browser(house.officer)
+    client.post(reverse("certificate-decide", args=[house.certificate.pk, "tu-choi"]), {"reason": ""})
+    house.certificate.refresh_from_db()
+    assert house.certificate.state == "REQUESTED"
+    client.post(reverse("certificate-decide", args=[house.certificate.pk, "duyet"]), {"reason": ""})
+    house.certificate.refresh_from_db()
+    assert (house.certificate.state, house.certificate.decided_by) == ("APPROVED", house.officer)
+
+
+def test_the_overview_counts_by_level_and_by_school(house, browser):
+    text = browser(house.administrator).get(reverse("overview")).content.decode()
+    for expected in (house.ours.name, house.theirs.name, "Tiểu học", "Trung học cơ sở"):
+        assert expected in text
+    assert house.admitted.full_name not in text
+
+
+def test_a_school_asks_and_the_department_decides_a_recall_after_closing(house, browser):
+    client = browser(house.clerk)
+    record = house.admitted
+    client.post(reverse("record-recall", args=[record.pk]), {"reason": "Ghi nhầm tên lớp"})
+    recall = record.recalls.get()
+    assert recall.state == "REQUESTED"
+    assert "Ghi nhầm tên lớp" in browser(house.officer).get(reverse("recalls")).content.decode()
+    browser(house.officer).post(reverse("recall-decide", args=[recall.pk, "duyet"]), {"reason": "Đồng ý"})
+    recall.refresh_from_db()
+    record.refresh_from_db()
+    assert (recall.state, record.standing) == ("APPROVED", "RECALLED")
+    assert "ĐÃ THU HỒI" in client.get(reverse("record", args=[record.pk])).content.decode()
