@@ -27,6 +27,7 @@ from portal.rehearsal.making import Wish
 from portal.rehearsal.performance import Outcome, Performance, Show, Stalled, Step
 from portal.rehearsal.planting import planting
 from portal.rehearsal.witnesses import Held
+from portal.schools.trust import revocation_source
 
 LEGS = {"generate": "tạo và ký", "hand_in": "nộp", "verdict": "kiểm tra, gửi, chờ kết quả"}
 PLANTED_BY_DEFAULT = 0.03
@@ -107,7 +108,11 @@ def _rehearse(options: Mapping[str, Any], console: Console) -> dict[str, Any]:
 def _wish(options: Mapping[str, Any]) -> Wish:
     primary, _, secondary = str(options["mix"]).partition(":")
     share = float(primary) / (float(primary) + float(secondary or 0))
-    breaches = planting(options["seed"], options["planted"], revocation=True) if options["planted"] else None
+    breaches = (
+        planting(options["seed"], options["planted"], revocation=revocation_source() is not None)
+        if options["planted"]
+        else None
+    )
     return Wish(options["records"], share, options["batch_size"], breaches, tuple(options["doors"].split(",")))
 
 
