@@ -2,8 +2,9 @@
 
 Form: `name:action[:argument][:times]`, several separated by commas; `times` counts in this process, or, with
 HOCBA_FAILPOINT_DIR set, over all processes that share the folder. Actions: `kill` (SIGKILL to this process),
-`sleep` (argument = seconds), `raise`, `stop` (SIGSTOP to this process). Used by the campaign only; a production
-process with one armed is refused by a system check.
+`sleep` (argument = seconds), `raise`, `stop` (SIGSTOP to this process). With HOCBA_FAILPOINT_ORDERS naming a folder, a
+file there called like the place and holding `action[:argument]` strikes the first process that takes it, once: so a
+running system is armed without a restart. Used by the campaign only; production refuses to start with one armed.
 
 Names: P1 body streaming, P2 stored and hashed, P3 batch committed, P4 receipt answered, P5 batch leased, P6 record
 verified, P7 verdicts committed, P8 outbox row written, P9 claim committed, P10 sealed, P11 document loaded, P12 before
@@ -45,8 +46,8 @@ class _Armed:
 
 def reach(name: str) -> None:
     """Pass the place `name`; usually nothing happens."""
-    if not _ARMED:
-        return
+    if _ORDERS is not None:
+        _obey(_ORDERS, name)
     for armed in _ARMED:
         if armed.name == name and armed.take():
             _act(armed)
@@ -54,7 +55,7 @@ def reach(name: str) -> None:
 
 def armed() -> bool:
     """Whether anything is armed in this process (a system check asks)."""
-    return bool(_ARMED)
+    return bool(_ARMED) or _ORDERS is not None
 
 
 def arm(specification: str) -> None:
@@ -82,6 +83,17 @@ def _act(armed: _Armed) -> None:
             raise FailpointReached(armed.name)
 
 
+def _obey(folder: Path, name: str) -> None:
+    """Take the order for this place, if one lies there: renaming makes it ours alone."""
+    taken = folder / f"{name}.taken-{os.getpid()}-{time.monotonic_ns()}"
+    try:
+        (folder / name).rename(taken)
+        order = taken.read_text("ascii").strip()
+    except FileNotFoundError:
+        return
+    _act(_read(f"{name}:{order}"))
+
+
 def _take_shared(folder: Path, name: str, times: int) -> bool:
     for number in range(times):
         try:
@@ -93,4 +105,5 @@ def _take_shared(folder: Path, name: str, times: int) -> bool:
 
 
 _ARMED: Final[list[_Armed]] = []
+_ORDERS: Final = Path(os.environ["HOCBA_FAILPOINT_ORDERS"]) if os.environ.get("HOCBA_FAILPOINT_ORDERS") else None
 arm(",".join(filter(None, (os.environ.get(variable, "") for variable in _VARIABLES))))

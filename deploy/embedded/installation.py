@@ -7,7 +7,8 @@ import http.client
 import os
 import socket
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.embedded import postgres, valkey
@@ -33,6 +34,7 @@ class Installation:
     durable: bool = True
     record_processes: int = 2
     forwarding_processes: int = 2
+    extra_env: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def places(self) -> Places:
@@ -62,6 +64,7 @@ class Installation:
             "HOCBA_BROKER_URL": places.broker_url,
             "PYTHONUNBUFFERED": "1",
             "PYTHONPATH": str(BASE),
+            **self.extra_env,
         }
 
     def make_folders(self) -> None:

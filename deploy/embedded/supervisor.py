@@ -19,7 +19,7 @@ from deploy.embedded.terminal import say
 
 _LOG_BYTES = 5_000_000
 _STEADY_SECONDS = 60.0
-_LONGEST_WAIT = 30.0
+LONGEST_WAIT = 30.0
 _TAIL = 1500
 
 
@@ -118,9 +118,12 @@ class Child:
 class Supervisor:
     """All children of one installation. Safe to use from one other thread beside the watching one."""
 
-    def __init__(self, log_folder: Path, *, tell: Callable[[str], None] = say) -> None:
+    def __init__(
+        self, log_folder: Path, *, tell: Callable[[str], None] = say, longest_wait: float = LONGEST_WAIT
+    ) -> None:
         self.log_folder = log_folder
         self.tell = tell
+        self.longest_wait = longest_wait
         self.children: dict[str, Child] = {}
         self.lock = threading.RLock()
         log_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -161,7 +164,7 @@ class Supervisor:
         if child.again_at is None:
             young = now - child.started_at < _STEADY_SECONDS
             child.early_deaths = child.early_deaths + 1 if young else 1
-            wait = min(0.5 * 2 ** (child.early_deaths - 1), _LONGEST_WAIT)
+            wait = min(0.5 * 2 ** min(child.early_deaths - 1, 20), self.longest_wait)
             child.again_at = now + wait
             code = child.process.returncode if child.process else None
             child.sweep()

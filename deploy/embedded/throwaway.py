@@ -19,7 +19,7 @@ from deploy.embedded.environment import BASE
 from deploy.embedded.installation import Installation, free_ports
 from deploy.embedded.launch import launch
 from deploy.embedded.memory import Memory, family
-from deploy.embedded.supervisor import Supervisor
+from deploy.embedded.supervisor import LONGEST_WAIT, Supervisor
 
 # Names: postgres, valkey, web, worker-records, worker-forwarding, beat, simulator.
 
@@ -35,6 +35,8 @@ class Environment:
         durable: bool = True,
         record_processes: int = 2,
         forwarding_processes: int = 2,
+        extra_env: Mapping[str, str] | None = None,
+        longest_wait: float = LONGEST_WAIT,
         tell: Callable[[str], None] = lambda _line: None,
     ) -> None:
         self._keep = folder is not None
@@ -46,12 +48,13 @@ class Environment:
             durable=durable,
             record_processes=record_processes,
             forwarding_processes=forwarding_processes,
+            extra_env=extra_env or {},
         )
         self._prepare = prepare
         self._tell = tell
         self._over = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="supervisor", daemon=True)
-        self.supervisor = Supervisor(self.installation.places.log, tell=tell)
+        self.supervisor = Supervisor(self.installation.places.log, tell=tell, longest_wait=longest_wait)
         self.memory = Memory()
 
     @property

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET
 
+from gateway import failpoints
 from gateway.exchange.messages import CertificateAnswer, CertificateReceipt, Receipt
 from portal.accounts import policy
 from portal.accounts.policy import Permission
@@ -56,7 +57,10 @@ def _door(service: _Service, words: _Words, *, large: bool = False) -> Callable[
                 return _method_not_allowed(words)
             value = read_json(request, max_bytes=conf().max_exchange_body_bytes if large else _SMALL)
             caller = Caller(bearer(request), address(request), timezone.now())
-            return json_answer(service(value, caller))
+            answer = json_answer(service(value, caller))
+            if large:
+                failpoints.reach("P4")
+            return answer
         except Exception as problem:  # the table decides; what it does not know is logged there
             refusal = refusal_of(problem)
             return json_answer(words(_message_id(value), refusal), status=refusal.status)

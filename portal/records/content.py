@@ -15,6 +15,7 @@ from uuid import UUID
 
 import zstandard
 
+from gateway import failpoints
 from portal.records.conf import spool_dir
 from portal.records.models import Content, ContentChunk
 
@@ -57,6 +58,7 @@ class ContentWriter:
 
     def write(self, data: bytes) -> None:
         """Raises TooLarge as soon as the limit is passed; the caller then abandons."""
+        failpoints.reach("P1")
         self._size += len(data)
         if self._size > self._max_bytes:
             raise TooLarge
@@ -76,6 +78,7 @@ class ContentWriter:
         self._content.sha256 = self._digest.hexdigest()
         self._content.is_complete = True
         self._content.save(update_fields=["size", "sha256", "is_complete"])
+        failpoints.reach("P2")
         return StoredFile(self._content.id, self._size, self._content.sha256, self._head)
 
     def abandon(self) -> None:

@@ -17,7 +17,7 @@ import zstandard
 from django.db import connection, transaction
 from django.db.models.functions import Length
 
-from gateway import outbox
+from gateway import failpoints, outbox
 from gateway.conf import endpoint
 from gateway.models import Document, Endpoint, Submission
 from portal.records import nudge, packing
@@ -138,6 +138,7 @@ def _hand_over(group: Group, ids: Sequence[int], *, now: datetime) -> int:
         if not rows:
             return 0
         document = seal(packing.pack(row.data for row in rows), key=sealing_key(), profile=seal_profile(), at=now)
+        failpoints.reach("P10")
         try:
             submission_id = _enqueue(group, rows, document, now=now)
         except _BodyTooBig:

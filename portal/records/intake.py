@@ -15,6 +15,7 @@ from uuid import uuid4
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
+from gateway import failpoints
 from portal.audit import journal
 from portal.records import content, nudge
 from portal.records.conf import conf, storage_dir
@@ -74,6 +75,7 @@ def receive_batch(
     except BaseException:
         content.discard(stored.content_id)
         raise
+    failpoints.reach("P3")
     if received.batch.content_id != stored.content_id:
         content.discard(stored.content_id)
     return received

@@ -15,6 +15,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Q
 
+from gateway import failpoints
 from portal.audit import journal
 from portal.records.conf import conf
 from portal.records.models import Batch
@@ -74,7 +75,10 @@ def claimed(batch_id: UUID, *, now: datetime) -> Iterator[Claim | None]:
         cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCK, key])
         alone: bool = cursor.fetchone()[0]
     try:
-        yield _claim(batch_id, alone=alone, now=now)
+        claim = _claim(batch_id, alone=alone, now=now)
+        if claim is not None:
+            failpoints.reach("P5")
+        yield claim
     finally:
         if alone:
             _unlock(key)

@@ -16,6 +16,7 @@ import zstandard
 from django.db import transaction
 from django.utils import timezone
 
+from gateway import failpoints
 from portal.audit import journal
 from portal.records import nudge
 from portal.records.admission import lists, opening
@@ -131,7 +132,9 @@ def _judge_new(claim: Claim, court: Court, file: BinaryIO, *, clock: Clock, unti
     for chunk in _chunks(records, singly=singly):
         judged = [judge_crashed(raw) for raw in chunk] if poisoned else [judge(raw, court) for raw in chunk]
         poisoned = False
+        failpoints.reach("P6")
         storing.store(batch=batch, judged=judged, now=clock(), hold=claim.hold, recheck_at=_recheck_at(clock()))
+        failpoints.reach("P7")
         done += len(chunk)
         if done != batch.record_count and until is not None and clock() >= until:
             claim.write(lease_until=None)
