@@ -132,6 +132,9 @@ class Reader:
         if code in self._codes.too_big:
             raise PackageTooBig(code, receipt.error_description, status=answer.status, body=answer.body)
         if code in self._codes.package or (code and from_query is None and answer.status == 422):
+            if not receipt.message_id:
+                # Final for the records, so it must say which package it means.
+                raise FateUnknown("RECEIPT_UNBOUND", "Lời từ chối không nêu mã giao dịch.", status=answer.status)
             raise PackageRefused(
                 code,
                 receipt.error_description,

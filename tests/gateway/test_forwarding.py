@@ -87,6 +87,7 @@ def test_a_package_goes_out_with_its_frozen_content_and_the_names_of_the_spec(
         ("a receipt that names no message", lambda request: receipt(request, MessageId="")),
         ("an unknown response code", lambda request: receipt(request, ResponseCode="99X")),
         ("an unknown error", lambda request: receipt(request, Error="E-LA")),
+        ("a refusal that names no message", lambda request: receipt(request, MessageId="", Error="PACKAGE_INVALID")),
         ("500", lambda _: Reply(500, b"")),
         ("the right receipt with 500", lambda request: Reply(500, receipt(request).body)),
         ("an HTML 502", lambda _: Reply(502, b"<html>Bad gateway</html>")),

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -138,7 +138,6 @@ ON_SENDING = [
     "html_200",
     "http_429",
     "http_503",
-    "http_400",
     "http_409",
     "redirect",
     "ack_without_effect",
@@ -180,6 +179,17 @@ def test_after_a_fault_every_record_is_there_exactly_once(
     work_until_answered()
     assert verdicts() == dict.fromkeys(keys, "ACCEPTED")
     assert held_there(ministry) == dict.fromkeys(keys, 1)
+
+
+def test_a_refused_package_closes_with_the_culprit_named_and_spares_the_others(
+    ministry: SimulatorControl, ministry_pki: Pki
+) -> None:
+    submission_id, keys = hand_over(ministry_pki, 3)
+    ministry.set_fault("refuse_package", service="submit", count=1, uuids=keys[:1], named=True)
+    work_until_answered()
+    assert Submission.objects.get(pk=submission_id).state == "REFUSED"
+    assert [verdicts()[key] for key in keys] == ["REJECTED", "PENDING", "PENDING"]
+    assert not any(held_there(ministry).values())
 
 
 def test_when_the_ministry_is_down_the_line_pauses_and_delivery_resumes_by_itself(
