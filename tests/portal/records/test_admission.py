@@ -1,0 +1,199 @@
+"""What lets a record in and what keeps it out: signatures, certificates, duplicates, and checks that crash."""
+
+import io
+import zipfile
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gateway.models import Item
+from portal.records import dispatch, processing, recall
+from portal.records.admission import court, judging
+from portal.records.models import Record
+from portal.records.states import BatchState, RecordState, Standing
+from portal.rehearsal.batches import DECLARATION, single_batch, unsigned_batch
+from portal.schools.models import Certificate
+from signing.trust import RevocationAnswer, RevocationState
+
+NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
+
+
+def codes(record: Record) -> set[str]:
+    return {finding["code"] for finding in record.findings if finding["severity"] == "ERROR"}
+
+
+def only(batch) -> Record:
+    return batch.records.get()
+
+
+def test_one_bad_record_never_stops_the_others(cast, hand_in):
+    school = cast.made("02")
+    made = cast.records(school, 4)
+    made[1] = cast.replaced(made[1], made[1].data.replace(b"<HO_VA_TEN>", b"<HO_VA_TEN>X", 1))
+    made[2] = cast.replaced(made[2], b"<HOC_BA><DU_LIEU_HOC_BA/></HOC_BA>")
+    batch = hand_in(school, unsigned_batch(made).data)
+    assert (batch.state, batch.admitted_count, batch.refused_count) == (BatchState.PROCESSED, 2, 2)
+    assert list(batch.records.values_list("state", flat=True)) == ["ADMITTED", "REFUSED", "REFUSED", "ADMITTED"]
+
+
+def test_a_changed_byte_is_told_with_who_must_sign_again(cast, hand_in):
+    school = cast.made("02")
+    made = cast.records(school, 1)[0]
+    record = only(hand_in(school, single_batch(cast.replaced(made, made.data.replace(b"<HO_VA_TEN>", b"<HO_VA_TEN>X", 1))).data))
+    again = {role for finding in record.findings for role in finding["resign"]}
+    assert {"CBQL", "KY_PHAT_HANH"} <= again
+    assert record.standing == Standing.NONE
+
+
+def test_a_record_issued_with_a_certificate_that_is_not_approved_is_refused(cast, hand_in):
+    school = cast.made("02")
+    Certificate.objects.filter(school=cast.row(school)).update(state="REQUESTED", approved_from=None)
+    record = only(hand_in(school, single_batch(cast.records(school, 1)[0]).data))
+    assert codes(record) == {"SIGNER_NOT_APPROVED"}
+
+
+def test_a_signature_before_the_approval_began_is_refused(cast, hand_in):
+    school = cast.made("02")
+    Certificate.objects.filter(school=cast.row(school)).update(approved_from=NOW - timedelta(days=1))
+    assert codes(only(hand_in(school, single_batch(cast.records(school, 1)[0]).data))) == {"SIGNER_APPROVAL_NOT_THEN"}
+
+
+def test_a_withdrawn_certificate_cannot_be_used_by_dating_back(cast, hand_in):
+    school = cast.made("02")
+    Certificate.objects.filter(school=cast.row(school)).update(state="WITHDRAWN", approved_until=NOW - timedelta(days=1))
+    assert codes(only(hand_in(school, single_batch(cast.records(school, 1)[0]).data))) == {"SIGNER_APPROVAL_NOT_THEN"}
+
+
+def test_another_schools_record_is_refused(cast, hand_in):
+    record = only(hand_in(cast.made("02"), single_batch(cast.records(cast.made("02", 1), 1)[0]).data))
+    assert record.state == RecordState.REFUSED
+    assert "SIGNER_NOT_APPROVED" in codes(record)
+
+
+def test_an_authority_that_nobody_loaded_is_not_believed(cast, hand_in):
+    from portal.schools.models import TrustAnchor
+
+    school = cast.made("02")
+    TrustAnchor.objects.update(is_active=False)
+    assert only(hand_in(school, single_batch(cast.records(school, 1)[0]).data)).state == RecordState.REFUSED
+
+
+def test_the_same_record_again_is_refused_with_word_of_the_first(cast, hand_in):
+    school = cast.made("02")
+    made = cast.records(school, 2)
+    hand_in(school, unsigned_batch(made).data)
+    again = hand_in(school, single_batch(made[0]).data)
+    assert codes(only(again)) == {"RECORD_ALREADY_RECEIVED"}
+
+
+def test_a_record_twice_in_one_batch_is_admitted_once(cast, hand_in):
+    school = cast.made("02")
+    made = cast.records(school, 1)
+    batch = hand_in(school, unsigned_batch([made[0], made[0]]).data)
+    assert (batch.admitted_count, batch.refused_count) == (1, 1)
+
+
+def test_a_recalled_id_is_never_taken_again(cast, hand_in):
+    school = cast.made("02")
+    made = cast.records(school, 2)
+    record = only(hand_in(school, single_batch(made[0]).data))
+    recall.request(record=record, reason="Sai", requested_by=None, now=datetime(2026, 6, 1, tzinfo=UTC))
+    batch = hand_in(school, unsigned_batch(made).data)
+    assert codes(batch.records.get(position=1)) == {"UUID_TAKEN"}
+
+
+def test_a_record_the_ministry_rejected_gives_its_place_to_a_corrected_one(cast, hand_in):
+    school = cast.made("02")
+    made = cast.records(school, 2)
+    first = only(hand_in(school, single_batch(made[0]).data))
+    dispatch.dispatch_due(now=NOW + timedelta(minutes=2))
+    assert codes(only(hand_in(school, unsigned_batch([made[0]]).data))) == {"RECORD_ALREADY_RECEIVED"}
+    Item.objects.update(verdict="REJECTED", judged_at=NOW)
+    batch = hand_in(school, unsigned_batch(made).data)
+    assert batch.admitted_count == 2
+    first.refresh_from_db()
+    assert first.standing == Standing.RELEASED
+
+
+def test_a_check_that_crashes_refuses_its_record_alone(cast, hand_in, monkeypatch):
+    school = cast.made("02")
+    real, calls = judging.verify, []
+
+    def crashing(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == 2:
+            raise ZeroDivisionError
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(judging, "verify", crashing)
+    batch = hand_in(school, unsigned_batch(cast.records(school, 3)).data)
+    assert batch.admitted_count == 2
+    assert codes(batch.records.get(position=2)) == {"CHECK_CRASHED"}
+
+
+class Source:
+    """A revocation source that is away, and comes back."""
+
+    state = RevocationState.UNKNOWN
+
+    def status(self, certificate: bytes, issuer: bytes, *, at: datetime) -> RevocationAnswer:
+        return RevocationAnswer(self.state)
+
+
+def test_evidence_that_is_away_makes_a_record_wait_and_not_fail(cast, hand_in, monkeypatch, settings):
+    settings.RECORDS = {"check_revocation": True, "recheck_seconds": 60}
+    source = Source()
+    monkeypatch.setattr(court, "revocation_source", lambda: source)
+    school = cast.made("02")
+    batch = hand_in(school, unsigned_batch(cast.records(school, 2)).data)
+    assert batch.state == BatchState.OPENED
+    assert set(batch.records.values_list("state", flat=True)) == {RecordState.RECEIVED}
+    assert not processing.process_batch(batch_id=batch.id, clock=lambda: NOW + timedelta(seconds=30))
+    source.state = RevocationState.GOOD
+    assert processing.process_batch(batch_id=batch.id, clock=lambda: NOW + timedelta(seconds=61))
+    batch.refresh_from_db()
+    assert (batch.state, batch.admitted_count, batch.refused_count) == (BatchState.PROCESSED, 2, 0)
+    assert set(batch.records.values_list("standing", flat=True)) == {Standing.IN_FORCE}
+
+
+def zip_of(**files: bytes) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name.replace("__", "."), data)
+    return stream.getvalue()
+
+
+def test_a_broken_file_in_a_zip_is_one_refused_record_and_other_files_are_skipped(cast, hand_in):
+    school = cast.made("02")
+    made = cast.records(school, 1)[0]
+    batch = hand_in(school, zip_of(a__xml=DECLARATION + made.data, b__xml=b"<HOC_BA>", c__xml=b"xin chao", d__txt=b"x"))
+    assert (batch.record_count, batch.admitted_count, batch.refused_count) == (3, 1, 2)
+    assert [remark["source"] for remark in batch.remarks] == ["d.txt"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"<DANH_SACH_HOC_BA></DANH_SACH_HOC_BA>",
+        b"<DANH_SACH_HOC_BA><HOC_BA></DANH_SACH_HOC_BA>",
+        b"<!DOCTYPE x [<!ENTITY a 'b'>]><DANH_SACH_HOC_BA><HOC_BA>&a;</HOC_BA></DANH_SACH_HOC_BA>",
+        b"PK\x03\x04" + bytes(40),
+    ],
+)
+def test_a_file_that_cannot_be_opened_is_refused_as_a_whole_with_a_reason(cast, hand_in, data):
+    batch = hand_in(cast.made("02"), data)
+    assert batch.state == BatchState.REFUSED
+    assert batch.refusal_code
+    assert batch.refusal
+    assert not batch.records.exists()
+
+
+def test_the_policy_may_ask_for_the_lists_seal_on_the_browser_door_too(cast, hand_in, settings):
+    settings.RECORDS = {"browser_requires_list_seal": True}
+    school = cast.made("02")
+    unsealed = hand_in(school, unsigned_batch(cast.records(school, 1)).data)
+    assert unsealed.refusal_code.startswith("LIST_SEAL_")
+    sealed = hand_in(school, cast.signed_list(school, cast.records(school, 1, first=3)))
+    assert (sealed.state, sealed.admitted_count) == (BatchState.PROCESSED, 1)
+    assert sealed.seal_report["indication"] == "TOTAL_PASSED"

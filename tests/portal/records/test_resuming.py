@@ -1,0 +1,186 @@
+"""A batch goes on after any kill: no record twice, none lost, and the file that kills its workers is found."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+
+from portal.audit.models import Entry
+from portal.records import processing
+from portal.records.models import Batch, Content, Record
+from portal.records.processing import claiming, working
+from portal.records.states import BatchState
+from portal.rehearsal.batches import unsigned_batch
+
+NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
+
+
+def positions(batch: Batch) -> list[int]:
+    return list(batch.records.order_by("position").values_list("position", flat=True))
+
+
+def process(batch: Batch, now: datetime = NOW) -> None:
+    processing.process_batch(batch_id=batch.id, clock=lambda: now)
+    batch.refresh_from_db()
+
+
+def test_a_worker_that_dies_between_chunks_leaves_work_that_another_finishes(cast, hand_in, monkeypatch, settings):
+    settings.RECORDS = {"chunk_records": 2}
+    school = cast.made("02")
+    batch = hand_in(school, unsigned_batch(cast.records(school, 7)).data, process=False)
+    real, calls = working.storing.store, []
+
+    def dying(**kwargs):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(**kwargs)
+
+    monkeypatch.setattr(working.storing, "store", dying)
+    with pytest.raises(KeyboardInterrupt):
+        process(batch)
+    assert positions(batch) == [1, 2, 3, 4]
+    process(batch)
+    assert positions(batch) == [1, 2, 3, 4, 5, 6, 7]
+    assert (batch.state, batch.admitted_count) == (BatchState.PROCESSED, 7)
+
+
+def test_work_that_runs_out_of_time_is_laid_down_and_taken_up_again(cast, hand_in, settings):
+    settings.RECORDS = {"chunk_records": 2}
+    school = cast.made("02")
+    batch = hand_in(school, unsigned_batch(cast.records(school, 5)).data, process=False)
+    processing.process_batch(batch_id=batch.id, clock=lambda: NOW, until=NOW)
+    assert positions(batch) == [1, 2]
+    process(batch)
+    assert batch.state == BatchState.PROCESSED
+
+
+def test_a_worker_that_was_thought_dead_writes_nothing_any_more(cast, hand_in):
+    school = cast.made("02")
+    batch = hand_in(school, unsigned_batch(cast.records(school, 1)).data, process=False)
+    with claiming.claimed(batch.id, now=NOW) as old, claiming.claimed(batch.id, now=NOW) as new:
+        new.write(attempts_in_vain=0)
+        with pytest.raises(processing.LostBatch):
+            old.write(state=BatchState.REFUSED)
+        with pytest.raises(processing.LostBatch):
+            old.hold()
+
+
+def test_a_record_that_kills_its_worker_is_found_and_refused_alone(cast, hand_in, monkeypatch, settings):
+    settings.RECORDS = {"chunk_records": 4}
+    school = cast.made("02")
+    batch = hand_in(school, unsigned_batch(cast.records(school, 6)).data, process=False)
+    real = working.judge
+
+    def killing(raw, court):
+        if raw.position == 3:
+            raise SystemExit
+        return real(raw, court)
+
+    monkeypatch.setattr(working, "judge", killing)
+    for _ in range(12):
+        try:
+            process(batch)
+        except SystemExit:
+            batch.refresh_from_db()
+        if batch.state == BatchState.PROCESSED:
+            break
+    assert (batch.admitted_count, batch.refused_count) == (5, 1)
+    assert [finding["code"] for finding in batch.records.get(position=3).findings] == ["CHECK_CRASHED"]
+
+
+def test_a_file_that_kills_its_worker_while_it_is_opened_is_set_aside_for_an_officer(cast, hand_in, monkeypatch):
+    school = cast.made("02")
+    batch = hand_in(school, unsigned_batch(cast.records(school, 1)).data, process=False)
+
+    def killing(*args, **kwargs):
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(working.opening, "raw_records", killing)
+        for _ in range(3):
+            with pytest.raises(SystemExit):
+                process(batch)
+        process(batch)
+    assert (batch.state, batch.set_aside_code) == (BatchState.RECEIVED, "OPENING_CRASHED")
+    assert Entry.objects.filter(action="batch.set_aside").count() == 1
+    process(batch)
+    assert not batch.records.exists()
+    assert processing.resume(batch=batch, actor=None, reason="đã xem", now=NOW)
+    process(batch)
+    assert batch.state == BatchState.PROCESSED
+
+
+def test_a_damaged_store_sets_the_batch_aside_and_refuses_nothing(cast, hand_in):
+    school = cast.made("02")
+    batch = hand_in(school, unsigned_batch(cast.records(school, 1)).data, process=False)
+    Content.objects.update(sha256="0" * 64)
+    process(batch)
+    assert (batch.state, batch.set_aside_code) == (BatchState.RECEIVED, "CONTENT_DAMAGED")
+
+
+def test_a_trouble_of_our_own_is_tried_again_later_and_not_at_once(cast, hand_in, monkeypatch):
+    school = cast.made("02")
+    batch = hand_in(school, unsigned_batch(cast.records(school, 1)).data, process=False)
+
+    def broken(*args):
+        raise RuntimeError("no trust store")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(working, "court_for", broken)
+        with pytest.raises(RuntimeError):
+            process(batch)
+    assert not processing.process_batch(batch_id=batch.id, clock=lambda: NOW)
+    process(batch, now=NOW + timedelta(minutes=5))
+    assert batch.state == BatchState.PROCESSED
+
+
+WORKER = """
+import os, django
+django.setup()
+from django.conf import settings
+settings.RECORDS = {"chunk_records": 5}
+from uuid import UUID
+from portal.records import processing
+print("ready", flush=True)
+processing.process_batch(batch_id=UUID(os.environ["TEST_BATCH"]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_kill_minus_nine_at_any_moment_loses_and_doubles_nothing(cast, hand_in, checkout):
+    school = cast.made("02")
+    made = cast.records(school, 60)
+    batch = hand_in(school, unsigned_batch(made).data, process=False)
+    environment = os.environ | {
+        "HOCBA_PG_NAME": str(connection.settings_dict["NAME"]),
+        "TEST_BATCH": str(batch.id),
+        "DJANGO_SETTINGS_MODULE": "portal.settings.test",
+        "PYTHONPATH": str(checkout),
+    }
+    for wanted in (10, 30):
+        worker = subprocess.Popen(
+            [sys.executable, "-c", WORKER], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + 60
+        while Record.objects.count() < wanted and time.monotonic() < deadline and worker.poll() is None:
+            time.sleep(0.01)
+        worker.send_signal(signal.SIGKILL)
+        worker.wait(timeout=10)
+        worker.stdout.close()
+        assert Record.objects.count() >= wanted
+    deadline = time.monotonic() + 10
+    batch.refresh_from_db()
+    while batch.state != BatchState.PROCESSED and time.monotonic() < deadline:
+        # The dead worker's lock goes with its connection, a moment after the kill.
+        processing.process_batch(batch_id=batch.id)
+        batch.refresh_from_db()
+    assert (batch.state, batch.admitted_count) == (BatchState.PROCESSED, 60)
+    assert positions(batch) == list(range(1, 61))
+    assert {row.lookup_uuid for row in batch.records.all()} == {one.lookup_uuid for one in made}
