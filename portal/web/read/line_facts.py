@@ -20,7 +20,7 @@ def description_facts() -> list[tuple[str, str]]:
         (_("Địa chỉ IP đi ra"), line.source_address or _("theo tuyến mặc định")),
         (_("Địa chỉ IP đã đăng ký"), line.registered_address),
         (_("Máy chủ trung gian"), line.proxy or _("không dùng")),
-        (_("Giới hạn một gói"), f"{rules.max_document_bytes / 1_000_000:.1f} MB".replace(_("."), ",")),
+        (_("Giới hạn một gói"), f"{rules.max_document_bytes / 1_000_000:.1f} MB".replace(".", ",")),
         (_("Đầu mối của Bộ"), who.contact),
         (_("Đầu mối của Sở"), who.our_contact),
     ]
@@ -29,4 +29,4 @@ def description_facts() -> list[tuple[str, str]]:
 
 def last_runs() -> list[SyncRun]:
     """The newest run of each kind."""
-    return list(SyncRun.objects.order_by(_("kind"), "-started_at").distinct("kind"))
+    return list(SyncRun.objects.order_by("kind", "-started_at").distinct("kind"))

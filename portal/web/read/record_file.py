@@ -59,8 +59,11 @@ STEPS: Mapping[str, str] = {
     "signed_content": gettext_noop("Chỉ dùng dữ liệu đã được ký"),
 }
 STATUSES: Mapping[str, str] = {
-    "PASSED": gettext_noop("Đạt"), "FAILED": gettext_noop("Không đạt"), "INDETERMINATE": gettext_noop("Chưa xác định"), "NOT_RUN": gettext_noop("Không chạy tới"),
-}  # fmt: skip
+    "PASSED": gettext_noop("Đạt"),
+    "FAILED": gettext_noop("Không đạt"),
+    "INDETERMINATE": gettext_noop("Chưa xác định"),
+    "NOT_RUN": gettext_noop("Không chạy tới"),
+}
 
 _VERDICTS = {
     "TOTAL_PASSED": gettext_noop("Hợp lệ"),
