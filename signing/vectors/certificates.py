@@ -110,6 +110,8 @@ class CertificateSet:
     def _validate(self, leaf: CertificateFacts, at: datetime) -> tuple[str, str, str]:
         load = asn1_x509.Certificate.load
         certificates, lists = self._related(load(leaf.der))
+        if any(_has_unique_id(item) for item in (load(leaf.der), *certificates)):
+            return "unsupported", "UNIQUE_ID", "unique identifiers of X.509 v2 are not supported"
         context = ValidationContext(
             trust_roots=[load(item.der) for item in self.trust.anchors],
             other_certs=certificates,
@@ -138,3 +140,9 @@ def _list_issuers(certificate: Any) -> set[str]:
             if name.name == "directory_name":
                 names.add(name.chosen.hashable)
     return names
+
+
+def _has_unique_id(certificate: Any) -> bool:
+    """RFC 5280 § 4.1.2.8: must not be made, and no path builder of ours tells names apart by them."""
+    body = certificate["tbs_certificate"]
+    return body["issuer_unique_id"].native is not None or body["subject_unique_id"].native is not None
