@@ -40,7 +40,7 @@ class Conf:
     recheck_seconds: int = 60
     browser_requires_list_seal: bool = False
     roster_is_binding: bool = False
-    check_revocation: bool = False
+    check_revocation: bool = True
     extra_profiles: tuple[Path, ...] = ()
     department_code: str = ""  # MA_SO_GIAO_DUC; "endpoint": the unit that seals; empty: not asked
     # Dispatch

@@ -12,7 +12,7 @@ from portal.records.models import Batch
 from portal.records.states import Door
 from portal.rehearsal.batches import list_batch
 from portal.rehearsal.calendar import Calendar
-from portal.rehearsal.install import install
+from portal.rehearsal.install import install, load_revocation_lists
 from portal.rehearsal.pki import Pki
 from portal.rehearsal.pki_files import open_pki, write_pki
 from portal.rehearsal.province import Province, make_province
@@ -80,6 +80,7 @@ class Cast:
 @pytest.fixture
 def cast(db, keys: None, province: Province, pki: Pki) -> Cast:
     installed = install(province, pki, password="mot-mat-khau-dai", api_password="khoa-truy-cap", now=NOW)
+    load_revocation_lists(pki, schools=len(province.schools), now=NOW)
     return Cast(province, pki, dict(installed.schools))
 
 

@@ -30,7 +30,7 @@ def court_for(batch: Batch) -> Court:
         binding=binding_for(batch.school_id, batch.received_at),
         rules=_rules(batch, batch.school),
         profiles=profiles,
-        policies={one.name: _policy(one, ask=revocation is not None) for one in profiles.profiles.values()},
+        policies={one.name: _policy(one, ask=conf().check_revocation) for one in profiles.profiles.values()},
         at=batch.received_at,
         revocation=revocation,
         max_bytes=min(RECORD_LIMITS.max_bytes, packing_limit()),

@@ -33,7 +33,7 @@ def verify_lists(lists: Sequence[tuple[str, bytes]], *, school_id: int, received
     binding = binding_for(school_id, received_at)
     trust = trust_store()
     revocation = revocation_source() if conf().check_revocation else None
-    policy = _policy() if revocation is not None else replace(_policy(), revocation="off")
+    policy = _policy() if conf().check_revocation else replace(_policy(), revocation="off")
     for source, data in lists:
         try:
             parsed = xml.parse(data, limits=LIST_LIMITS)
