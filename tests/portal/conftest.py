@@ -65,7 +65,6 @@ class Cast:
     def records(self, made: MadeSchool, count: int, first: int = 0) -> list[MadeRecord]:
         return [make_record(self.province, self.pki, made, number) for number in range(first, first + count)]
 
-
     @staticmethod
     def replaced(record: MadeRecord, data: bytes) -> MadeRecord:
         """The same record with other bytes."""

@@ -1,4 +1,4 @@
-"""The same cast as the records' tests, and a school's software that speaks the exchange format through Django's client."""
+"""The cast of the portal's tests, and a school's software that speaks the exchange format."""
 
 from collections.abc import Callable
 from typing import Any

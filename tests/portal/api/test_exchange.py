@@ -103,7 +103,7 @@ def test_every_broken_message_is_answered_in_the_formats_own_fields(cast, softwa
     assert post("exchange-submit", {**good, "content": encode_content(b"%PDF-1.7")})[1]["Error"] == "NOT_XML_OR_ZIP"
     assert post("exchange-submit", {"content": "x"})[0] == 400
     big = encode_content(b"<DANH_SACH_HOC_BA>" + b" " * 10_000_001)
-    assert post("exchange-submit", {**good, "content": big}) [1]["Error"] == "CONTENT_TOO_BIG"
+    assert post("exchange-submit", {**good, "content": big})[1]["Error"] == "CONTENT_TOO_BIG"
     assert not Batch.objects.exists()
     assert not Content.objects.exists()
 

@@ -27,7 +27,9 @@ def tamper(sql: str) -> None:
         cursor.execute("SET LOCAL session_replication_role = DEFAULT")
 
 
-@pytest.mark.parametrize("sql", ["UPDATE audit_entry SET action = 'x'", "DELETE FROM audit_entry", "TRUNCATE audit_entry"])
+@pytest.mark.parametrize(
+    "sql", ["UPDATE audit_entry SET action = 'x'", "DELETE FROM audit_entry", "TRUNCATE audit_entry"]
+)
 def test_the_database_itself_refuses_to_change_an_entry(sql):
     write(1)
     with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:

@@ -39,7 +39,8 @@ def test_one_bad_record_never_stops_the_others(cast, hand_in):
 def test_a_changed_byte_is_told_with_who_must_sign_again(cast, hand_in):
     school = cast.made("02")
     made = cast.records(school, 1)[0]
-    record = only(hand_in(school, single_batch(cast.replaced(made, made.data.replace(b"<HO_VA_TEN>", b"<HO_VA_TEN>X", 1))).data))
+    changed = cast.replaced(made, made.data.replace(b"<HO_VA_TEN>", b"<HO_VA_TEN>X", 1))
+    record = only(hand_in(school, single_batch(changed).data))
     again = {role for finding in record.findings for role in finding["resign"]}
     assert {"CBQL", "KY_PHAT_HANH"} <= again
     assert record.standing == Standing.NONE
@@ -60,7 +61,9 @@ def test_a_signature_before_the_approval_began_is_refused(cast, hand_in):
 
 def test_a_withdrawn_certificate_cannot_be_used_by_dating_back(cast, hand_in):
     school = cast.made("02")
-    Certificate.objects.filter(school=cast.row(school)).update(state="WITHDRAWN", approved_until=NOW - timedelta(days=1))
+    Certificate.objects.filter(school=cast.row(school)).update(
+        state="WITHDRAWN", approved_until=NOW - timedelta(days=1)
+    )
     assert codes(only(hand_in(school, single_batch(cast.records(school, 1)[0]).data))) == {"SIGNER_APPROVAL_NOT_THEN"}
 
 

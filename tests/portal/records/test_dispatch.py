@@ -95,7 +95,7 @@ def test_a_record_recalled_before_it_left_is_never_packed(cast, hand_in, now):
     assert (record.state, record.standing) == (RecordState.ADMITTED, Standing.RECALLED)
 
 
-def test_a_recall_after_closing_waits_for_an_officer_and_then_goes_to_the_ministry(cast, hand_in, now, django_user_model):
+def test_a_recall_after_closing_waits_for_an_officer_and_then_leaves(cast, hand_in, now, django_user_model):
     school = cast.made("02")
     hand_in(school, unsigned_batch(cast.records(school, 1)).data)
     dispatch.dispatch_due(now=now + LATER)
@@ -128,7 +128,7 @@ def test_records_of_a_package_refused_as_too_big_are_packed_again(cast, hand_in,
     assert dispatch.dispatch_due(now=now + LATER).records == 2
 
 
-def test_packing_two_hundred_records_stays_quick(cast, hand_in, now):
+def test_packing_sixty_records_stays_quick(cast, hand_in, now):
     school = cast.made("02")
     hand_in(school, unsigned_batch(cast.records(school, 60)).data)
     begun = time.perf_counter()

@@ -157,7 +157,9 @@ def test_a_form_upload_streams_into_the_store_and_becomes_a_batch(cast):
     request = RequestFactory().post("/", {"file": SimpleUploadedFile("tep.xml", data)})
     request.upload_handlers = [StoringUploadHandler(request)]
     upload = request.FILES["file"]
-    received = intake.receive_batch(school=cast.row(cast.made("02")), file=upload.stored, now=NOW, file_name=upload.name)
+    received = intake.receive_batch(
+        school=cast.row(cast.made("02")), file=upload.stored, now=NOW, file_name=upload.name
+    )
     assert b"".join(content.read(received.batch.content_id)) == data
     assert received.batch.door == Door.BROWSER
 
