@@ -125,6 +125,7 @@ AXES_FAILURE_LIMIT = 8
 AXES_COOLOFF_TIME = 0.25
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_TEMPLATE = "web/locked_out.html"
 AXES_ENABLE_ADMIN = False
 AXES_IPWARE_PROXY_COUNT = 0
 AXES_SENSITIVE_PARAMETERS = ["username", "password", "ip_address"]

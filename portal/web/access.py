@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 from django.contrib.auth import logout
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
@@ -33,6 +34,8 @@ Prepare = Callable[[HttpRequest], HttpResponse | None]
 
 IDLE = timedelta(minutes=30)
 SEEN_KEY, SCHOOL_KEY = "seen_at", "school"
+# A form without a file of records is never larger; the door for files has its own limit.
+FORM_BYTES = 1_000_000
 # The session row is written at most this often for the sake of the idle clock.
 SEEN_STEP = timedelta(minutes=1)
 
@@ -115,11 +118,9 @@ def page(
             if request.method not in (*methods, "HEAD", "OPTIONS"):
                 return HttpResponseNotAllowed(methods)
             refusal = None if asked is Opening.PUBLIC else _refusal(request, asked, now=timezone.now())
-            if refusal is None and prepare is not None:
-                refusal = prepare(request)
+            refusal = refusal or (prepare or _small_enough)(request)
             response = refusal or protected(request, *args, **kwargs)
-            if asked is not Opening.PUBLIC or request.user.is_authenticated:
-                add_never_cache_headers(response)
+            add_never_cache_headers(response)
             return response
 
         # CSRF is checked inside, after the person is known: checking it means reading the whole body.
@@ -128,6 +129,14 @@ def page(
         return opened
 
     return declare
+
+
+def _small_enough(request: HttpRequest) -> HttpResponse | None:
+    """Refuse a form of unlikely size before a byte of it is read, let alone spooled to disk."""
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if length.isdigit() and int(length) <= FORM_BYTES:
+        return None
+    return render(request, "413.html", status=413)
 
 
 def _refusal(request: HttpRequest, asked: Asked, *, now: datetime) -> HttpResponse | None:

@@ -30,6 +30,7 @@ urlpatterns = [
     path("lo/<uuid:batch_id>/", batches.batch, name="batch"),
     path("lo/<uuid:batch_id>/tien-do/", batches.batch_progress, name="batch-progress"),
     path("lo/<uuid:batch_id>/hoc-ba/", batches.batch_records, name="batch-records"),
+    path("lo/<uuid:batch_id>/kiem-tra-tiep/", batches.batch_resume, name="batch-resume"),
     path("lo/<uuid:batch_id>/viec-can-sua.<str:kind>", batches.batch_findings, name="batch-findings"),
     path("hoc-ba/<int:record_id>/", record_views.record, name="record"),
     path("hoc-ba/<int:record_id>/xml/", record_views.record_xml, name="record-xml"),

@@ -86,6 +86,8 @@ def progress_of_batch(batch: Batch) -> Progress:
 
 def is_finished(batch: Batch, progress: Progress) -> bool:
     """Nothing more will happen to this batch by itself."""
+    if batch.set_aside_at is not None:
+        return True
     return batch.state == BatchState.REFUSED or (batch.state == BatchState.PROCESSED and progress.outstanding == 0)
 
 

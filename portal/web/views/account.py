@@ -30,9 +30,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         request.session[SEEN_KEY] = timezone.now().isoformat()
         keep(request, action="user.signed_in", subject_kind="user", subject_id=str(user.pk))
         return HttpResponseRedirect(_safe(request, request.POST.get("tiep", "")))
-    locked = bool(getattr(request, "axes_locked_out", False))
-    status = 429 if locked else 401 if request.method == "POST" else 200
-    context = {"form": form, "next": request.POST.get("tiep") or request.GET.get("tiep", ""), "locked": locked}
+    status = 401 if request.method == "POST" else 200
+    context = {"form": form, "next": request.POST.get("tiep") or request.GET.get("tiep", "")}
     return render(request, "web/sign_in.html", context, status=status)
 
 

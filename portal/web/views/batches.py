@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from portal.accounts.policy import Permission
 from portal.records.models import Batch
+from portal.records.processing import resume
 from portal.web.access import Actor, page, required_actor
 from portal.web.export import findings_csv, findings_xlsx
-from portal.web.forms import BatchFilter, RecordFilter
+from portal.web.forms import BatchFilter, ReasonForm, RecordFilter
 from portal.web.journalling import keep
 from portal.web.read.batches import batches_of, filtered, in_order, is_finished, progress_of_batch
 from portal.web.read.findings import complaints_of
@@ -79,6 +83,18 @@ def batch_findings(request: HttpRequest, batch_id: UUID, kind: str) -> HttpRespo
         school_id=found.school_id, kind=kind,
     )  # fmt: skip
     return _WRITERS[kind](found, rows)
+
+
+@page(Permission.CONTROL_QUEUE, methods=("POST",))
+def batch_resume(request: HttpRequest, batch_id: UUID) -> HttpResponse:
+    """An officer lets a batch that was set aside be checked again."""
+    found = _visible(request, batch_id)
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Chưa ghi lý do (ít nhất 5 ký tự)."))
+    elif resume(batch=found, actor=request.user, reason=form.cleaned_data["reason"], now=timezone.now()):
+        messages.success(request, _("Đã làm và đã ghi vào nhật ký."))
+    return redirect("batch", batch_id)
 
 
 def _visible(request: HttpRequest, batch_id: UUID) -> Batch:

@@ -1,12 +1,13 @@
 """Two schools with one batch each, a package on its way, and one person of every role."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -21,6 +22,17 @@ from portal.schools.models import Certificate, School
 
 PASSWORD = "mot-mat-khau-dai"
 Role = Membership.Role
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_session_outlives_the_tests(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """A browser may leave a request behind whose thread holds a session; the test database must go all the same."""
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 def person(name: str, role: str, school: School | None = None) -> User:

@@ -3,6 +3,7 @@
 import re
 from uuid import uuid4
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
@@ -13,7 +14,7 @@ from portal.web.urls import urlpatterns
 
 PUBLIC = {"sign-in", "language", "status"}
 POST_ONLY = {"sign-out", "choose-school", "language", "record-recall", "submission-act", "certificate-decide",
-             "recall-decide", "endpoint-check"}  # fmt: skip
+             "recall-decide", "endpoint-check", "batch-resume"}  # fmt: skip
 
 
 def address(name, house, *, theirs=False):
@@ -22,7 +23,7 @@ def address(name, house, *, theirs=False):
     record = house.their_record if theirs else house.admitted
     arguments = {
         "batch": [batch.pk], "batch-progress": [batch.pk], "batch-records": [batch.pk],
-        "batch-findings": [batch.pk, "xlsx"],
+        "batch-findings": [batch.pk, "xlsx"], "batch-resume": [batch.pk],
         "record": [record.pk], "record-xml": [record.pk], "record-file": [record.pk], "record-signatures": [record.pk],
         "record-recall": [record.pk],
         "school": [house.theirs.code if theirs else house.ours.code],
@@ -127,6 +128,12 @@ def test_every_page_answers_under_the_strict_policy_without_inline_code(house, b
         assert name in PUBLIC or "no-store" in answer["Cache-Control"], name
         if "html" in answer["Content-Type"]:
             assert not INLINE.search(answer.content.decode()), name
+
+
+def test_a_form_of_unlikely_size_is_refused_before_it_is_read(house, browser):
+    for name in ("sign-in", "search", "school-certificates"):
+        answer = browser(house.clerk).post(address(name, house), {"file": SimpleUploadedFile("a", b"x" * 1_100_000)})
+        assert answer.status_code == 413, name
 
 
 def test_an_unknown_address_is_a_page_that_says_what_to_do(house, browser):
