@@ -21,12 +21,13 @@ class Patient(Protocol):
 
 
 class Disturbance:
-    """One trouble every `every` seconds, in order, again and again."""
+    """One trouble every `every` seconds, each in order, `rounds` times over."""
 
-    def __init__(self, patient: Patient, troubles: Sequence[str], *, every: float) -> None:
+    def __init__(self, patient: Patient, troubles: Sequence[str], *, every: float, rounds: int = 1) -> None:
         self._patient = patient
         self._plan = _plan(troubles)
         self._every = every
+        self._rounds = rounds
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="disturbance", daemon=True)
         self.done: Counter[str] = Counter()
@@ -47,10 +48,9 @@ class Disturbance:
         return all(self.done[f"{kind} {name}".strip()] for kind, name in self._plan)
 
     def _run(self) -> None:
-        turn = 0
-        while not self._over.wait(self._every):
-            kind, name = self._plan[turn % len(self._plan)]
-            turn += 1
+        for turn, (kind, name) in enumerate(self._plan * self._rounds):
+            if self._over.wait(self._every):
+                return
             try:
                 if kind == "kill":
                     # A pool's process one time, its parent the next: both can die in real life.

@@ -15,6 +15,7 @@ from urllib.parse import urlencode, urlsplit
 
 from gateway.exchange import fields as exchange_fields
 from gateway.exchange.envelope import encode_content
+from gateway.exchange.errors import MessageRefused
 from gateway.exchange.messages import Authentication, QueryAnswer, QueryRequest, Receipt, SubmitRequest, Type
 
 TIMEOUT_SECONDS = 60.0
@@ -48,6 +49,7 @@ class Line:
     """One kept-alive connection to the portal."""
 
     base_url: str
+    timeout: float = TIMEOUT_SECONDS
     _connection: http.client.HTTPConnection | None = field(default=None, repr=False)
 
     def send(self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str]) -> Answer:
@@ -73,7 +75,7 @@ class Line:
             self.close()
             parts = urlsplit(self.base_url)
             self._connection = http.client.HTTPConnection(
-                parts.hostname or "127.0.0.1", parts.port or 80, timeout=TIMEOUT_SECONDS
+                parts.hostname or "127.0.0.1", parts.port or 80, timeout=self.timeout
             )
         return self._connection
 
@@ -110,7 +112,7 @@ class SoftwareDoor:
             content=encode_content(document),
         )
         answer = self._post(self.paths["submit"], request.to_json())
-        receipt = Receipt.from_json(exchange_fields.loads(answer.body, max_bytes=_MAX_ANSWER))
+        receipt = Receipt.from_json(_read(answer))
         if answer.status != 200 or receipt.error:
             raise DoorClosed(answer.status, f"{receipt.error} {receipt.error_description}")
         return receipt
@@ -118,7 +120,7 @@ class SoftwareDoor:
     def query(self, message_id: str) -> QueryAnswer:
         request = QueryRequest(message_id, self.unit_code, Type.QUERY, "TRA_CUU_HOC_BA")
         answer = self._post(self.paths["query"], request.to_json())
-        return QueryAnswer.from_json(exchange_fields.loads(answer.body, max_bytes=_MAX_ANSWER))
+        return QueryAnswer.from_json(_read(answer))
 
     @property
     def _digest(self) -> str:
@@ -131,7 +133,7 @@ class SoftwareDoor:
             answer = self.line.send(
                 "POST", self.paths["token"], body=body, headers={"Content-Type": "application/json"}
             )
-            given = exchange_fields.loads(answer.body, max_bytes=_MAX_ANSWER)
+            given = _read(answer)
             token = given.get("token") if isinstance(given, dict) else None
             if answer.status != 200 or not isinstance(token, str):
                 raise DoorClosed(answer.status, answer.text)
@@ -180,7 +182,7 @@ class BrowserDoor:
     def _form_token(self, path: str) -> str:
         found = _CSRF_FIELD.search(self._send("GET", path).text)
         if found is None:
-            raise DoorClosed(200, f"trang {path} không có biểu mẫu")
+            raise DoorClosed(503, f"trang {path} không có biểu mẫu")
         return found[1]
 
     def _send(self, method: str, path: str, body: bytes | None = None, content_type: str = "") -> Answer:
@@ -192,6 +194,14 @@ class BrowserDoor:
         answer = self.line.send(method, path, body=body, headers=headers)
         self._cookies.update(answer.cookies)
         return answer
+
+
+def _read(answer: Answer) -> object:
+    """The JSON of an answer; a page of a server in trouble is a closed door, whatever its status says."""
+    try:
+        return exchange_fields.loads(answer.body, max_bytes=_MAX_ANSWER)
+    except MessageRefused:
+        raise DoorClosed(max(answer.status, 500), answer.text) from None
 
 
 def _multipart(boundary: str, values: Mapping[str, str], file_name: str, data: bytes) -> bytes:

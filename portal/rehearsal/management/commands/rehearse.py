@@ -52,7 +52,8 @@ class Command(BaseCommand):
         parser.add_argument("--doors", default="API,BROWSER", help="qua cửa nào: API, BROWSER")
         parser.add_argument("--kill", action="store_true", help="như --faults kill,flush")
         parser.add_argument("--faults", default="", help="kill, flush: phá trong lúc diễn tập")
-        parser.add_argument("--every", type=float, default=2.0, help="số giây giữa hai lần phá")
+        parser.add_argument("--every", type=float, default=4.0, help="số giây giữa hai lần phá")
+        parser.add_argument("--rounds", type=int, default=1, help="phá mỗi tiến trình mấy lần")
         parser.add_argument("--patience", type=float, default=120.0)
         parser.add_argument("--keep", type=Path, help="thư mục giữ lại cả môi trường: nhật ký, cơ sở dữ liệu")
         parser.add_argument("--json", action="store_true")
@@ -90,7 +91,7 @@ def _rehearse(options: Mapping[str, Any], console: Console) -> dict[str, Any]:
         _bars(console) as show,
     ):
         _look_into(environment)
-        disturbance = Disturbance(environment, troubles.split(","), every=options["every"])
+        disturbance = Disturbance(environment, troubles.split(","), every=options["every"], rounds=options["rounds"])
         performance = Performance(
             rehearsal=open_rehearsal(environment.var / "rehearsal"),
             base_url=environment.url.rstrip("/"),
