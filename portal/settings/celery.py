@@ -5,6 +5,8 @@ No ETA, no countdown, no result backend: a long ETA runs twice on this broker, a
 
 from typing import Any
 
+from celery.schedules import crontab
+
 from portal.settings.env import ENV
 
 CELERY_BROKER_URL = ENV.broker_url or ENV.places.broker_url
@@ -54,5 +56,12 @@ CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "gateway-tick": {"task": "gateway.tasks.tick", "schedule": 2.0, "options": {"expires": 10}},
     "records-tick": {"task": "portal.records.tasks.tick", "schedule": 2.0, "options": {"expires": 10}},
+    # Revocation lists are fetched before they run out, never while somebody waits.
+    "trust-refresh": {"task": "portal.schools.tasks.refresh", "schedule": 60.0, "options": {"expires": 50}},
+    "trust-prewarm": {
+        "task": "portal.schools.tasks.prewarm",
+        "schedule": crontab(hour="2", minute="17"),
+        "options": {"expires": 3600},
+    },
     "audit-seal": {"task": "portal.audit.tasks.seal", "schedule": 60.0, "options": {"expires": 50}},
 }
