@@ -322,3 +322,18 @@ def test_documents_are_dropped_only_long_after_the_last_verdict(
     assert outbox.drop_documents(now=noon + timedelta(days=89), keep=keep) == 0
     assert outbox.drop_documents(now=noon + timedelta(days=91), keep=keep) == 1
     assert Document.objects.count() == 1
+
+
+def test_a_worker_that_wakes_up_cannot_take_back_what_another_is_sending(
+    enqueue: Callable[..., UUID], claim: Callable[..., Claim], noon: datetime, state_of: Callable[[UUID], str]
+) -> None:
+    submission_id = enqueue("a")
+    frozen = claim()
+    late = noon + timedelta(minutes=10)
+    outbox.expire_leases(now=late)
+    outbox.settle(claim(Purpose.ASK, late), NeverArrived(PROOF, 0.0, needed=1), now=late)
+    second = claim(now=late)
+    assert not outbox.settle(frozen, NotSent("TCP", "", 0.0), now=late).applied
+    assert not outbox.settle(frozen, FateUnknown("TIMEOUT", "", 0.0), now=late).applied
+    assert state_of(submission_id) == "SENDING"
+    assert outbox.settle(second, Acknowledged(PROOF, 1.0), now=late).applied

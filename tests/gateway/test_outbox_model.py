@@ -47,6 +47,8 @@ class OutboxModel(RuleBasedStateMachine):
         self.now = START
         self.arrived: dict[UUID, int] = {}
         self.judged: set[UUID] = set()
+        # Packages whose last sending nobody has explained yet: they may be asked about, never sent again.
+        self.doubt: set[UUID] = set()
         self.documents: dict[UUID, str] = {}
         self.endpoint = circuit.row(conf.endpoint())
         self.saved = transaction.atomic()
@@ -78,10 +80,17 @@ class OutboxModel(RuleBasedStateMachine):
         claims = outbox.claim_due(purpose=purpose, endpoint_id=self.endpoint.pk, now=self.now, lease=LEASE, worker="w")
         return claims[0] if claims else None
 
+    def claim_to_send(self) -> Claim | None:
+        claim = self.claim(Purpose.SEND)
+        if claim is not None:
+            assert claim.submission_id not in self.doubt, "sent again although the first may have arrived"
+            self.doubt.add(claim.submission_id)
+        return claim
+
     @rule(target=frozen, arrives=st.booleans())
     def send_and_freeze(self, arrives: bool) -> Claim | None:
         """A worker sends and does not come back (yet); the bytes may or may not have arrived."""
-        claim = self.claim(Purpose.SEND)
+        claim = self.claim_to_send()
         if claim is not None and arrives:
             self.arrive(claim)
         return claim
@@ -92,7 +101,7 @@ class OutboxModel(RuleBasedStateMachine):
 
     @rule(arrives=st.booleans(), answered=st.booleans())
     def send(self, arrives: bool, answered: bool) -> None:
-        claim = self.claim(Purpose.SEND)
+        claim = self.claim_to_send()
         if claim is None:
             return
         if arrives:
@@ -162,7 +171,9 @@ class OutboxModel(RuleBasedStateMachine):
         return Waiting(1.0) if there else NeverArrived(PROOF, 1.0, needed=1)
 
     def settle(self, claim: Claim, outcome: Outcome) -> None:
-        outbox.settle(claim, outcome, now=self.now)
+        settled = outbox.settle(claim, outcome, now=self.now)
+        if settled.applied and not isinstance(outcome, FateUnknown):
+            self.doubt.discard(claim.submission_id)
 
     @invariant()
     def nothing_is_lost(self) -> None:
