@@ -72,7 +72,7 @@ class SignaturePolicy:
     slots: tuple[SignatureSlot, ...]
     root: str = "HOC_BA"
     id_attributes: tuple[str, ...] = ("Id", "id")
-    algorithms: AlgorithmPolicy = AlgorithmPolicy()
+    algorithms: AlgorithmPolicy = field(default_factory=AlgorithmPolicy)
     # elements whose inner signatures belong to another policy (the records of a list)
     nested: tuple[str, ...] = ()
     # simple elements that may stand beside a signature; unsigned, so never read as data
@@ -96,13 +96,24 @@ class SignaturePolicy:
         return self.severities.get(rule, SOFT_RULES[rule])
 
 
-_SLOT_KEYS: Final = frozenset(
-    {"role", "place", "covers", "required", "repeated", "pair_on", "signer", "cccd", "after"}
-)
+_SLOT_KEYS: Final = frozenset({"role", "place", "covers", "required", "repeated", "pair_on", "signer", "cccd", "after"})
 _KEYS: Final = frozenset(
     {
-        "name", "root", "id_attributes", "slots", "algorithms", "nested", "beside", "content", "revocation", "binding",
-        "xades", "max_future_minutes", "order_tolerance_minutes", "earliest", "severities",
+        "name",
+        "root",
+        "id_attributes",
+        "slots",
+        "algorithms",
+        "nested",
+        "beside",
+        "content",
+        "revocation",
+        "binding",
+        "xades",
+        "max_future_minutes",
+        "order_tolerance_minutes",
+        "earliest",
+        "severities",
     }
 )
 _ALGORITHM_KEYS: Final = frozenset({"digests", "paddings", "min_rsa_bits", "min_ec_bits", "sha1_until"})
@@ -145,7 +156,9 @@ def check_policy(policy: SignaturePolicy) -> None:
     roles = [slot.role for slot in policy.slots]
     places = [slot.place for slot in policy.slots]
     if len(set(roles)) != len(roles) or len(set(places)) != len(places):
-        raise PolicyUnreadable("POLICY_SLOT_TWICE", f"Chính sách {policy.name} có hai chữ ký cùng vai trò hoặc cùng chỗ.")
+        raise PolicyUnreadable(
+            "POLICY_SLOT_TWICE", f"Chính sách {policy.name} có hai chữ ký cùng vai trò hoặc cùng chỗ."
+        )
     for slot in policy.slots:
         _check_slot(policy, slot, roles)
 

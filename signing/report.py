@@ -83,7 +83,10 @@ class Step:
 
     def to_json(self) -> dict[str, object]:
         return {
-            "number": self.number, "name": self.name, "status": self.status.value, "code": self.code,
+            "number": self.number,
+            "name": self.name,
+            "status": self.status.value,
+            "code": self.code,
             "detail": self.detail,
         }
 

@@ -20,7 +20,13 @@ _CENTRAL: Final = struct.Struct("<IHHHHHHIIIHHHHHII")
 _END: Final = struct.Struct("<IHHHHIIH")
 _END64: Final = struct.Struct("<IQHHIIQQQQ")
 _LOCATOR64: Final = struct.Struct("<IIQI")
-_MAGIC: Final = {"local": 0x04034B50, "central": 0x02014B50, "end": 0x06054B50, "end64": 0x06064B50, "locator": 0x07064B50}
+_MAGIC: Final = {
+    "local": 0x04034B50,
+    "central": 0x02014B50,
+    "end": 0x06054B50,
+    "end64": 0x06064B50,
+    "locator": 0x07064B50,
+}
 _DESCRIPTOR: Final = 0x08074B50
 _MASK16: Final = 0xFFFF
 _MASK32: Final = 0xFFFFFFFF
@@ -152,7 +158,14 @@ def _read_end64(file: BinaryIO, at: int) -> tuple[int, int, int, int] | None:
         raise refused("Z3_GAP", "Bản ghi ZIP64 của tệp nén không nằm đúng chỗ.")
     file.seek(offset)
     magic, length, _, needed, disk, start_disk, here, total, size, start = _END64.unpack(file.read(_END64.size))
-    if magic != _MAGIC["end64"] or length != _END64.size - 12 or disk or start_disk or here != total or needed > _MAX_VERSION:
+    if (
+        magic != _MAGIC["end64"]
+        or length != _END64.size - 12
+        or disk
+        or start_disk
+        or here != total
+        or needed > _MAX_VERSION
+    ):
         raise refused("Z2_DISKS", "Bản ghi ZIP64 của tệp nén sai.")
     return total, size, start, offset
 
@@ -164,7 +177,25 @@ def _read_directory(data: bytes, count: int) -> list[Entry]:
         if at + _CENTRAL.size > len(data):
             raise refused("Z3_DIRECTORY", "Mục lục của tệp nén bị cụt.")
         fields = _CENTRAL.unpack_from(data, at)
-        magic, made_by, needed, flags, method, clock, day, crc, compressed, size, n, e, c, disk, _, attributes, offset = fields
+        (
+            magic,
+            made_by,
+            needed,
+            flags,
+            method,
+            clock,
+            day,
+            crc,
+            compressed,
+            size,
+            n,
+            e,
+            c,
+            disk,
+            _,
+            attributes,
+            offset,
+        ) = fields
         if magic != _MAGIC["central"] or at + _CENTRAL.size + n + e + c > len(data):
             raise refused("Z3_DIRECTORY", "Mục lục của tệp nén sai.")
         at += _CENTRAL.size
@@ -218,7 +249,7 @@ def _check_unicode(extra: dict[int, bytes], name: bytes, comment: bytes | None) 
         copy = extra.get(kind)
         if copy is None or text is None:
             continue
-        if len(copy) < 5 or copy[0] != 1 or int.from_bytes(copy[1:5], "little") != zlib.crc32(text):  # noqa: PLR2004
+        if len(copy) < 5 or copy[0] != 1 or int.from_bytes(copy[1:5], "little") != zlib.crc32(text):
             raise refused("Z4_UNICODE", "Tên UTF-8 kèm theo của một mục trong tệp nén mâu thuẫn.")
         try:
             copy[5:].decode("utf-8")
@@ -237,12 +268,12 @@ def _widen(extra: dict[int, bytes], values: tuple[int, int, int], disk: int = 0)
     wide = []
     for value in values:
         if value == _MASK32:
-            if len(data) < 8:  # noqa: PLR2004
+            if len(data) < 8:
                 raise refused("Z2_EXTRA", "Trường ZIP64 của tệp nén sai.")
             value = int.from_bytes(data[:8], "little")  # noqa: PLW2901
             data = data[8:]
         wide.append(value)
-    if disk == _MASK16 and len(data) == 4:  # noqa: PLR2004
+    if disk == _MASK16 and len(data) == 4:
         disk, data = int.from_bytes(data, "little"), b""
     if data and len(extra[_ZIP64]) not in (16, 24, 28):
         raise refused("Z2_EXTRA", "Trường ZIP64 của tệp nén sai.")
@@ -290,13 +321,16 @@ def _check_local(file: BinaryIO, entry: Entry) -> int:
     later = bool(flags & _DESCRIPTOR_FLAG)
     same = (crc, compressed, size) == (entry.crc, entry.compressed, entry.size)
     if later and not same:
-        same = all(mine in (0, theirs) for mine, theirs in ((crc, entry.crc), (compressed, entry.compressed), (size, entry.size)))
+        same = all(
+            mine in (0, theirs)
+            for mine, theirs in ((crc, entry.crc), (compressed, entry.compressed), (size, entry.size))
+        )
     if name != entry.raw_name or utf8 != entry.utf8:
         raise refused("Z4_NAME", "Hai tên của một mục trong tệp nén khác nhau.", entry.name)
     # Bits 1 and 2 only tell how hard the compressor tried.
     if (flags ^ entry.flags) & ~0x0006 or method != entry.method or day << 16 | clock != entry.stamp or not same:
         raise refused("Z4_DIFFERS", "Mục lục và phần đầu của một mục trong tệp nén mâu thuẫn.", entry.name)
-    return entry.offset + _LOCAL.size + n + e
+    return entry.offset + _LOCAL.size + len(name) + int(e)
 
 
 def _check_descriptor(file: BinaryIO, entry: Entry, at: int, following: int) -> None:
@@ -308,7 +342,7 @@ def _check_descriptor(file: BinaryIO, entry: Entry, at: int, following: int) -> 
             raise refused("Z3_GAP", "Các phần của tệp nén có khe hở.", entry.name)
         return
     file.seek(at)
-    data = file.read(gap) if gap <= 24 else b""  # noqa: PLR2004
+    data = file.read(gap) if gap <= 24 else b""
     signed = gap in (16, 24) and int.from_bytes(data[:4], "little") == _DESCRIPTOR
     body = data[4:] if signed else data
     layout = {12: "<III", 20: "<IQQ"}.get(len(body))

@@ -20,7 +20,15 @@ _CHUNK: Final = 256 * 1024
 _UNIX: Final = 3
 _DARWIN: Final = 19
 _LITTER: Final = frozenset({".ds_store", "thumbs.db", "desktop.ini", ".directory"})
-_ARCHIVES: Final = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"BZh", b"\xfd7zXZ\x00")
+_ARCHIVES: Final = (
+    b"PK\x03\x04",
+    b"PK\x05\x06",
+    b"\x1f\x8b",
+    b"7z\xbc\xaf\x27\x1c",
+    b"Rar!\x1a\x07",
+    b"BZh",
+    b"\xfd7zXZ\x00",
+)
 _ARCHIVE_NAMES: Final = (".zip", ".rar", ".7z", ".gz", ".tgz", ".tar", ".xz", ".bz2", ".jar")
 
 

@@ -27,12 +27,12 @@ PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
 _PERSON: Final = re.compile(r"(?:CCCD|CMND|CMT|SDDCN|DDCN|PNOVN|PID)\s*[:\-]?\s*(\d{12})\Z", re.IGNORECASE)
 _BARE_PERSON: Final = re.compile(r"\d{12}\Z")
-_ORGANISATION: Final = re.compile(r"(?:MST|MNS|MDV|MADONVI|QHNS|VATVN)\s*[:\-]?\s*([0-9A-Za-z][0-9A-Za-z.\-]{2,31})\Z", re.IGNORECASE)
+_ORGANISATION: Final = re.compile(
+    r"(?:MST|MNS|MDV|MADONVI|QHNS|VATVN)\s*[:\-]?\s*([0-9A-Za-z][0-9A-Za-z.\-]{2,31})\Z", re.IGNORECASE
+)
 _MAX_DER: Final = 64 * 1024
 # Purposes that make a certificate unfit for signing documents when they are its only ones.
-_OTHER_PURPOSES: Final = frozenset(
-    {"1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.3", "1.3.6.1.5.5.7.3.8", "1.3.6.1.5.5.7.3.9"}
-)
+_OTHER_PURPOSES: Final = frozenset({"1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.3", "1.3.6.1.5.5.7.3.8", "1.3.6.1.5.5.7.3.9"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ def _is_self_signed(certificate: x509.Certificate) -> bool:
 
 
 def _may_sign(certificate: x509.Certificate) -> bool:
-    """RFC 5280 § 4.2.1.3 and § 4.2.1.12: digitalSignature or contentCommitment; not only a server, coder or time-stamper."""
+    """RFC 5280 § 4.2.1.3, § 4.2.1.12: digitalSignature or contentCommitment; not only a server or time-stamper."""
     try:
         usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
         if not (usage.digital_signature or usage.content_commitment):
@@ -176,5 +176,3 @@ def _may_sign(certificate: x509.Certificate) -> bool:
     except x509.ExtensionNotFound:
         return True
     return not {purpose.dotted_string for purpose in purposes} <= _OTHER_PURPOSES
-
-

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from asn1crypto import x509 as asn1_x509
 from pyhanko_certvalidator import CertificateValidator, ValidationContext
@@ -21,8 +21,6 @@ from pyhanko_certvalidator.errors import (
     ExpiredError,
     NotYetValidError,
     PathBuildingError,
-    PathValidationError,
-    RevokedError,
     ValidationError,
 )
 
@@ -73,13 +71,20 @@ def build_chain(
     remembered: Chain | None = trust.remembered.get(leaf.sha256)
     if remembered is not None and remembered.holds_at(at):
         return remembered
+    # A path that was not found is looked for again with other companions, or for another day.
+    failed = (leaf.sha256, at.date(), *sorted(item.sha256 for item in extra))
+    if failed in trust.remembered:
+        return cast("Chain", trust.remembered[failed])
     chain = _validate(leaf, trust, at, extra)
-    if chain.verdict is ChainVerdict.VALID:
-        with _lock:
-            if len(trust.remembered) >= _MAX_REMEMBERED:
-                trust.remembered.clear()
-            trust.remembered[leaf.sha256] = chain
+    _remember(trust, leaf.sha256 if chain.verdict is ChainVerdict.VALID else failed, chain)
     return chain
+
+
+def _remember(trust: TrustStore, key: object, chain: Chain) -> None:
+    with _lock:
+        if len(trust.remembered) >= _MAX_REMEMBERED:
+            trust.remembered.clear()
+        trust.remembered[key] = chain
 
 
 def _validate(leaf: CertificateFacts, trust: TrustStore, at: datetime, extra: Sequence[CertificateFacts]) -> Chain:
@@ -95,18 +100,24 @@ def _validate(leaf: CertificateFacts, trust: TrustStore, at: datetime, extra: Se
     validator = CertificateValidator(_asn1(leaf), validation_context=context)
     try:
         path = _run(validator.async_validate_path())
-    except NotYetValidError as error:
-        return Chain(ChainVerdict.NOT_YET_VALID, (leaf,), detail=str(error))
-    except ExpiredError as error:
-        return Chain(ChainVerdict.EXPIRED, (leaf,), detail=str(error))
-    except PathBuildingError as error:
-        return Chain(ChainVerdict.NOT_FOUND, (leaf,), detail=str(error))
-    except (RevokedError, PathValidationError, ValidationError) as error:
-        return Chain(ChainVerdict.INVALID, (leaf,), detail=str(error))
+    except (PathBuildingError, ValidationError) as error:
+        return Chain(_verdict(error), (leaf,), detail=str(error))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, NotImplementedError, OverflowError) as error:
         # R19: malformed ASN.1 surfaces as anything; it is never a valid path.
         return Chain(ChainVerdict.INVALID, (leaf,), detail=type(error).__name__)
     return _found(path)
+
+
+def _verdict(error: Exception) -> ChainVerdict:
+    match error:
+        case NotYetValidError():
+            return ChainVerdict.NOT_YET_VALID
+        case ExpiredError():
+            return ChainVerdict.EXPIRED
+        case PathBuildingError():
+            return ChainVerdict.NOT_FOUND
+        case _:
+            return ChainVerdict.INVALID
 
 
 def _run(coroutine: Any) -> Any:
@@ -121,7 +132,7 @@ def _run(coroutine: Any) -> Any:
     def work() -> None:
         try:
             result.append(asyncio.run(coroutine))
-        except BaseException as error:  # noqa: BLE001 - carried to the caller below
+        except BaseException as error:
             failure.append(error)
 
     thread = threading.Thread(target=work)

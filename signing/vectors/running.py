@@ -46,13 +46,15 @@ class Outcome:
 def run_vectors(folder: Path, *, at: datetime) -> Iterator[Outcome]:
     """Outcomes in the order of the index, material left out. Raises OSError, ValueError for the index itself."""
     lines = read_index(folder)
-    sets = {name: _Set(folder, [line for line in lines if line.set == name], at) for name in {line.set for line in lines}}
+    sets = {
+        name: _Set(folder, [line for line in lines if line.set == name], at) for name in {line.set for line in lines}
+    }
     for line in lines:
         if line.expected == "material":
             continue
         try:
             got, code, reason = sets[line.set].judge(line)
-        except Exception as error:  # noqa: BLE001 - an error is an outcome of its own and never agrees
+        except Exception as error:
             got, code, reason = "error", type(error).__name__, str(error)[:200]
         yield Outcome(line.path, line.expected, got, code, reason, _agrees(line.expected, got))
 
@@ -72,7 +74,11 @@ class _Set:
         self.folder = folder
         self.at = at
         self.certificates = CertificateSet(folder, [line.path for line in lines])
-        xml = [line.path for line in lines if line.path.lower().endswith((".xml", "response")) or "." not in Path(line.path).name]
+        xml = [
+            line.path
+            for line in lines
+            if line.path.lower().endswith((".xml", "response")) or "." not in Path(line.path).name
+        ]
         self.signed = any(looks_signed(plain_text(self._bytes(path))) for path in xml)
 
     def _bytes(self, path: str) -> bytes:
@@ -98,7 +104,9 @@ class _Set:
         """The canonical form that stands beside an input file, and whether it is the exclusive one."""
         name = Path(path)
         for ending, exclusive, replaced in (
-            ("_c14n.xml", False, "_input.xml"), ("_c14nized_exclusive.xml", True, ".xml"), ("_c14nized.xml", False, ".xml"),
+            ("_c14n.xml", False, "_input.xml"),
+            ("_c14nized_exclusive.xml", True, ".xml"),
+            ("_c14nized.xml", False, ".xml"),
         ):  # fmt: skip
             if name.name.endswith(replaced) and not name.name.endswith(ending):
                 other = self.folder / name.with_name(name.name.removesuffix(replaced) + ending)

@@ -78,9 +78,11 @@ def verify(
         return _refused(policy, steps, number, Refusal(SubIndication.FORMAT_FAILURE, error.code, error.message))
     except Refusal as refusal:
         return _refused(policy, steps, number, refusal)
-    except Exception as error:  # noqa: BLE001 - R19
+    except Exception as error:
         log.error("verification step %s ended in %s", number, type(error).__name__)
-        return _refused(policy, steps, number, Refusal(SubIndication.FORMAT_FAILURE, "UNFORESEEN", "Không kiểm tra được tệp này."))
+        return _refused(
+            policy, steps, number, Refusal(SubIndication.FORMAT_FAILURE, "UNFORESEEN", "Không kiểm tra được tệp này.")
+        )
     # (5) to (9)
     question = Question(document, policy, trust, at, ids, binding, revocation)
     present = [item for item in placed if item.signature is not None]

@@ -7,6 +7,7 @@ anchor. No evidence is TRY_LATER, never a pass; a policy may say that revocation
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import pairwise
 from typing import Final
 
 from signing.policy import SignaturePolicy
@@ -70,7 +71,7 @@ def check_revocation(
         )
     evidence: list[str] = []
     path = chain.certificates
-    for depth, (certificate, issuer) in enumerate(zip(path, path[1:], strict=False)):
+    for depth, (certificate, issuer) in enumerate(pairwise(path)):
         answer = source.status(certificate.der, issuer.der, at=at)
         if answer.state is RevocationState.REVOKED:
             raise _revoked(depth)
@@ -78,7 +79,8 @@ def check_revocation(
             raise Refusal(
                 SubIndication.TRY_LATER,
                 "REVOCATION_UNKNOWN",
-                "Chưa lấy được tình trạng thu hồi của chứng thư. Hệ thống sẽ kiểm tra lại; nhà trường không phải làm gì.",
+                "Chưa lấy được tình trạng thu hồi của chứng thư. Hệ thống sẽ kiểm tra lại; nhà trường "
+                "không phải làm gì.",
             )
         evidence.extend(answer.evidence)
     return tuple(evidence)
@@ -87,7 +89,9 @@ def check_revocation(
 def _revoked(depth: int) -> Refusal:
     if depth == 0:
         return Refusal(
-            SubIndication.REVOKED, "CERTIFICATE_REVOKED", "Chứng thư đã bị thu hồi trước thời điểm ký. Hãy ký lại bằng chứng thư còn hiệu lực."
+            SubIndication.REVOKED,
+            "CERTIFICATE_REVOKED",
+            "Chứng thư đã bị thu hồi trước thời điểm ký. Hãy ký lại bằng chứng thư còn hiệu lực.",
         )
     return Refusal(
         SubIndication.CHAIN_CONSTRAINTS_FAILURE,

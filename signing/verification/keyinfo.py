@@ -49,7 +49,10 @@ def read_key_info(element: Element) -> KeyInfo:
         elif part.tag == ds("KeyValue"):
             keys.append(part)
         else:
-            raise _none("KEYINFO_UNEXPECTED", f"KeyInfo chứa {local_name(part)}, không được phép. Hãy ký lại, chỉ kèm chứng thư.")
+            raise _none(
+                "KEYINFO_UNEXPECTED",
+                f"KeyInfo chứa {local_name(part)}, không được phép. Hãy ký lại, chỉ kèm chứng thư.",
+            )
     if not encoded:
         raise _none(
             "CERTIFICATE_MISSING", "Chữ ký không kèm chứng thư số (X509Certificate), không biết ai ký. Hãy ký lại."
@@ -58,7 +61,10 @@ def read_key_info(element: Element) -> KeyInfo:
     signer, others = _pick_signer(facts)
     for key in keys:
         _check_key_value(key, signer)
-    if any(serial != str(int(signer.serial, 16)) and not any(serial == str(int(o.serial, 16)) for o in others) for serial in serials):
+    if any(
+        serial != str(int(signer.serial, 16)) and not any(serial == str(int(o.serial, 16)) for o in others)
+        for serial in serials
+    ):
         raise _none("KEYINFO_CONTRADICTS", "Số sê-ri nêu trong KeyInfo không phải của chứng thư kèm theo. Hãy ký lại.")
     return KeyInfo(signer, others, subjects[0] if len(subjects) == 1 and len(facts) == 1 else None)
 
@@ -88,7 +94,9 @@ def _read_x509_data(element: Element, encoded: list[bytes], subjects: list[str],
 def _certificate_bytes(element: Element) -> bytes:
     text = element.text or ""
     if "-----BEGIN" in text:
-        raise _none("CERTIFICATE_UNREADABLE", "Chứng thư trong chữ ký phải là Base64 của DER, không phải PEM. Hãy ký lại.")
+        raise _none(
+            "CERTIFICATE_UNREADABLE", "Chứng thư trong chữ ký phải là Base64 của DER, không phải PEM. Hãy ký lại."
+        )
     return read_base64(element, "CERTIFICATE_UNREADABLE")
 
 
@@ -106,13 +114,17 @@ def _pick_signer(facts: Sequence[CertificateFacts]) -> tuple[CertificateFacts, t
     if len(different) == 1:
         candidates = different
     if len(candidates) != 1:
-        raise _none("CERTIFICATE_AMBIGUOUS", "Chữ ký kèm nhiều chứng thư, không rõ của ai. Hãy ký lại với một chứng thư.")
+        raise _none(
+            "CERTIFICATE_AMBIGUOUS", "Chữ ký kèm nhiều chứng thư, không rõ của ai. Hãy ký lại với một chứng thư."
+        )
     return candidates[0], tuple(item for item in different if item is not candidates[0])
 
 
 def _check_key_value(element: Element, signer: CertificateFacts) -> None:
     check_simple(element)
-    contradiction = _none("KEYINFO_CONTRADICTS", "Khoá nêu trong KeyValue không phải của chứng thư kèm theo. Hãy ký lại.")
+    contradiction = _none(
+        "KEYINFO_CONTRADICTS", "Khoá nêu trong KeyValue không phải của chứng thư kèm theo. Hãy ký lại."
+    )
     parts = list(element.iterchildren())
     key = signer.public_key
     if len(parts) != 1 or parts[0].tag != ds("RSAKeyValue") or not isinstance(key, rsa.RSAPublicKey):

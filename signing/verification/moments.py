@@ -55,7 +55,8 @@ def read_signing_time(shape: SignatureShape, *, allow_xades: bool) -> SigningTim
         raise Refusal(
             SubIndication.SIG_CONSTRAINTS_FAILURE,
             "TIME_MISSING",
-            "Chữ ký không có thời điểm ký (SigningTime trong Object/SignatureProperties/SignatureProperty). Hãy ký lại.",
+            "Chữ ký không có thời điểm ký (SigningTime trong "
+            "Object/SignatureProperties/SignatureProperty). Hãy ký lại.",
         )
     if len(found) > 1:
         raise malformed("TIME_TWICE", "Chữ ký có hai thời điểm ký. Hãy ký lại.")
@@ -71,11 +72,15 @@ def _from_properties(item: Element, properties: Element) -> SigningTime:
     check_simple(carrier, attributes=("Id", "id", "Target"))
     times = list(carrier.iterchildren())
     if not times:
-        raise Refusal(SubIndication.SIG_CONSTRAINTS_FAILURE, "TIME_MISSING", "Chữ ký không có thời điểm ký. Hãy ký lại.")
+        raise Refusal(
+            SubIndication.SIG_CONSTRAINTS_FAILURE, "TIME_MISSING", "Chữ ký không có thời điểm ký. Hãy ký lại."
+        )
     if len(times) > 1:
         raise malformed("TIME_TWICE", "Chữ ký có nhiều hơn một giá trị thời điểm ký. Hãy ký lại.")
     if local_name(times[0]) != "SigningTime":
-        raise malformed("OBJECT_UNEXPECTED", f"SignatureProperty chứa {local_name(times[0])}, không được phép. Hãy ký lại.")
+        raise malformed(
+            "OBJECT_UNEXPECTED", f"SignatureProperty chứa {local_name(times[0])}, không được phép. Hãy ký lại."
+        )
     check_leaf(times[0], attributes=("Id", "id"))
     return SigningTime(parse_moment(times[0].text), (times[0], carrier, properties, item))
 
@@ -115,7 +120,9 @@ def _from_xades(shape: SignatureShape, item: Element, properties: Element) -> Si
     if len(set(tags)) != len(tags) or set(tags) - _SIGNED:
         raise malformed("XADES_STRUCTURE", "SignedSignatureProperties có phần tử lạ hoặc lặp. Hãy ký lại.")
     if xades("SigningTime") not in tags:
-        raise Refusal(SubIndication.SIG_CONSTRAINTS_FAILURE, "TIME_MISSING", "Chữ ký không có thời điểm ký. Hãy ký lại.")
+        raise Refusal(
+            SubIndication.SIG_CONSTRAINTS_FAILURE, "TIME_MISSING", "Chữ ký không có thời điểm ký. Hãy ký lại."
+        )
     moment = inner[tags.index(xades("SigningTime"))]
     check_leaf(moment)
     return SigningTime(parse_moment(moment.text), (signed,), signed)
@@ -128,16 +135,16 @@ def _check_unsigned(element: Element) -> None:
             raise malformed("XADES_UNSIGNED", "Chữ ký có thuộc tính không được ký lạ. Hãy ký lại.")
         for part in group.iterchildren():
             if part.tag not in _UNSIGNED:
-                raise malformed("XADES_UNSIGNED", f"Thuộc tính không được ký {local_name(part)} không được phép. Hãy ký lại.")
+                raise malformed(
+                    "XADES_UNSIGNED", f"Thuộc tính không được ký {local_name(part)} không được phép. Hãy ký lại."
+                )
 
 
 def parse_moment(text: str | None) -> datetime:
     """`YYYY-MM-DDThh:mm:ssTZD` with an explicit zone; anything else refuses."""
     value = (text or "").strip()
     if not _MOMENT.match(value) or not value.isascii():
-        raise malformed(
-            "TIME_MALFORMED", "Thời điểm ký phải có dạng 2026-05-30T18:39:30+07:00. Hãy ký lại."
-        )
+        raise malformed("TIME_MALFORMED", "Thời điểm ký phải có dạng 2026-05-30T18:39:30+07:00. Hãy ký lại.")
     body, fraction = value.replace("Z", "+00:00"), ""
     if "." in body:
         head, _, rest = body.partition(".")
@@ -147,5 +154,3 @@ def parse_moment(text: str | None) -> datetime:
         return datetime.fromisoformat(body).astimezone(UTC)
     except (ValueError, OverflowError):
         raise malformed("TIME_MALFORMED", "Thời điểm ký không phải ngày giờ có thật. Hãy ký lại.") from None
-
-

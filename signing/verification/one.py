@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from signing.policy import SignaturePolicy
 from signing.report import (
-    Indication,
     ReportWarning,
     SignatureReport,
     Step,
@@ -62,24 +62,28 @@ class _Progress:
     """What is known of the signature so far; fills the report even when a later step refuses."""
 
     number: int = 5
-    facts: SignatureReport | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
     warnings: list[ReportWarning] = field(default_factory=list)
     log: StepLog = field(default_factory=StepLog)
 
 
 def verify_one(placed: Placed, question: Question) -> SignatureReport:
     """The verdict on one signature; never raises for anything the signature contains (R19)."""
-    progress = _Progress(facts=SignatureReport(placed.slot.role, placed.place, Indication.INDETERMINATE, covers=placed.covers))
+    progress = _Progress()
     try:
         _run(placed, question, progress)
     except Refusal as refusal:
         return _finish(placed, progress, refusal)
-    except Exception as error:  # noqa: BLE001 - R19: whatever was not foreseen refuses, with a code of its own
+    except Exception as error:
         log.error("verification step %s ended in %s", progress.number, type(error).__name__)
         return _finish(
             placed,
             progress,
-            Refusal(SubIndication.FORMAT_FAILURE, "UNFORESEEN", "Không kiểm tra được chữ ký này. Hãy ký lại; nếu lặp lại, báo cho Sở."),
+            Refusal(
+                SubIndication.FORMAT_FAILURE,
+                "UNFORESEEN",
+                "Không kiểm tra được chữ ký này. Hãy ký lại; nếu lặp lại, báo cho Sở.",
+            ),
         )
     return _finish(placed, progress, None)
 
@@ -91,7 +95,7 @@ def _run(placed: Placed, question: Question, progress: _Progress) -> None:
     shape = read_shape(placed.signature)
     time = read_signing_time(shape, allow_xades=policy.xades)
     note(progress, signing_time=time.at, algorithm=shape.algorithm.name)
-    resolved = resolve(shape, placed, time, question.ids, question.document.root, policy)
+    resolved = resolve(shape, placed, time, ids=question.ids, root=question.document.root, policy=policy)
     progress.log.passed(5, placed.covers)
     # (6) digest and signature value, with the certificate's key
     progress.number = 6
@@ -109,7 +113,7 @@ def _run(placed: Placed, question: Question, progress: _Progress) -> None:
     progress.log.passed(7, time.at.isoformat())
     # (8) certificate and role
     progress.number = 8
-    _check_signer(placed, question, progress, shape, info, time)
+    _check_signer(placed, question, progress, info, time)
     # (9) chain, then revocation, at signing time
     progress.number = 9
     _check_evidence(question, progress, info, time)
@@ -133,9 +137,7 @@ def _check_algorithms(shape: SignatureShape, info: KeyInfo, policy: SignaturePol
     check_key(info.certificate, shape.algorithm, algorithms)
 
 
-def _check_signer(
-    placed: Placed, question: Question, progress: _Progress, shape: SignatureShape, info: KeyInfo, time: SigningTime
-) -> None:
+def _check_signer(placed: Placed, question: Question, progress: _Progress, info: KeyInfo, time: SigningTime) -> None:
     policy = question.policy
     check_certificate(info.certificate)
     check_signing_certificate(time, info.certificate)
@@ -168,10 +170,9 @@ def _check_evidence(question: Question, progress: _Progress, info: KeyInfo, time
         note(progress, evidence=evidence)
 
 
-def note(progress: _Progress, **facts: object) -> None:
+def note(progress: _Progress, **facts: Any) -> None:
     """Remember facts for the report."""
-    assert progress.facts is not None
-    progress.facts = replace(progress.facts, **facts)  # type: ignore[arg-type]
+    progress.facts.update(facts)
 
 
 def _note_certificate(progress: _Progress, info: KeyInfo) -> None:
@@ -193,13 +194,15 @@ def _warn(progress: _Progress, warning: ReportWarning | None) -> None:
 
 
 def _finish(placed: Placed, progress: _Progress, refusal: Refusal | None) -> SignatureReport:
-    assert progress.facts is not None
     if refusal is not None:
         progress.log.refused(progress.number, refusal)
     progress.log.fill(range(5, 10))
     sub = refusal.sub if refusal else None
-    return replace(
-        progress.facts,
+    return SignatureReport(
+        role=placed.slot.role,
+        place=placed.place,
+        covers=placed.covers,
+        **progress.facts,
         indication=indication_of(sub),
         sub_indication=sub,
         code=refusal.code if refusal else "OK",

@@ -40,12 +40,12 @@ def check_order(
     slot: SignatureSlot, signed_at: datetime, times: Mapping[str, Sequence[datetime]], policy: SignaturePolicy
 ) -> ReportWarning | None:
     """(10) Not before anyone who must have signed earlier."""
-    late = [role for role in slot.after if any(signed_at + policy.order_tolerance < time for time in times.get(role, ()))]
+    late = [
+        role for role in slot.after if any(signed_at + policy.order_tolerance < time for time in times.get(role, ()))
+    ]
     if not late:
         return None
-    return soft(
-        policy, "order", "ORDER_WRONG", f"{slot.role} ký trước {', '.join(late)}; theo quy định phải ký sau."
-    )
+    return soft(policy, "order", "ORDER_WRONG", f"{slot.role} ký trước {', '.join(late)}; theo quy định phải ký sau.")
 
 
 def check_date(placed: Placed, signed_at: datetime, policy: SignaturePolicy) -> ReportWarning | None:
@@ -54,8 +54,6 @@ def check_date(placed: Placed, signed_at: datetime, policy: SignaturePolicy) -> 
     if not claimed:
         return None
     day = signed_at.astimezone(_VIETNAM)
-    if claimed.startswith(day.strftime("%Y-%m-%d")) or claimed.startswith(day.strftime("%d/%m/%Y")):
+    if claimed.startswith((day.strftime("%Y-%m-%d"), day.strftime("%d/%m/%Y"))):
         return None
-    return soft(
-        policy, "signed_date", "SIGNED_DATE_DIFFERS", "NGAY_KY không cùng ngày với thời điểm ký trong chữ ký."
-    )
+    return soft(policy, "signed_date", "SIGNED_DATE_DIFFERS", "NGAY_KY không cùng ngày với thời điểm ký trong chữ ký.")

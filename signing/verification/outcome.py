@@ -25,7 +25,7 @@ STEP_NAMES: Final = {
 }
 
 
-class Refusal(Exception):  # noqa: N818 - a verdict on its way, not an error
+class Refusal(Exception):
     """One rule is broken. `sub` is the reason in the standard's words, `code` is ours and stable."""
 
     def __init__(self, sub: SubIndication, code: str, message: str) -> None:

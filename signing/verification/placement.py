@@ -6,9 +6,9 @@ whole tree only serve to refuse what stands anywhere else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from lxml import etree
 
@@ -18,11 +18,9 @@ from signing.verification.outcome import malformed
 from signing.xml import Document, Element, child_path, children, local_name
 
 SIGNATURE: Final = f"{{{DS}}}Signature"
-_ATTRIBUTED: Final = etree.XPath("//*[@*]")
-_SIGNATURES: Final = etree.XPath("//*[local-name()='Signature']")
-_FOREIGN: Final = etree.XPath(
-    "//*[namespace-uri()!=''][not(ancestor-or-self::ds:Signature)][1]", namespaces={"ds": DS}
-)
+Search = Callable[[Element], list[Element]]
+_ATTRIBUTED: Final = cast("Search", etree.XPath("//*[@*]"))
+_FOREIGN: Final = cast("Search", etree.XPath("descendant-or-self::*[namespace-uri()!=''][1]"))
 # Every spelling in which some software takes an attribute for an id counts when uniqueness is judged.
 _ID_SPELLINGS: Final = frozenset({"Id", "id", "ID", "iD"})
 
@@ -45,18 +43,12 @@ IdMap = Mapping[str, Sequence[Element]]
 def check_root(document: Document, policy: SignaturePolicy) -> None:
     """(2) One record, nothing but the parts that the policy knows below the root (R12)."""
     root = document.root
-    if policy.root != "*" and root.tag != policy.root:
+    if policy.root not in ("*", root.tag):
         raise malformed(
             "ROOT_UNEXPECTED", f"Phần tử gốc phải là {policy.root}, không có không gian tên. Hãy xuất lại tệp."
         )
     if policy.root == "*":
         return
-    foreign = _FOREIGN(root)
-    if foreign:
-        raise malformed(
-            "NAMESPACE_IN_DATA",
-            f"Phần tử {local_name(foreign[0])} thuộc không gian tên XML lạ. Học bạ không dùng không gian tên.",
-        )
     if not any(slot.covers == "." for slot in policy.slots):
         _check_parts(root, policy)
 
@@ -67,7 +59,9 @@ def _check_parts(root: Element, policy: SignaturePolicy) -> None:
     for part in root.iterchildren():
         name = str(part.tag)
         if name not in allowed:
-            raise malformed("PART_UNEXPECTED", f"Phần tử {local_name(part)} không được phép nằm ngay dưới {policy.root}.")
+            raise malformed(
+                "PART_UNEXPECTED", f"Phần tử {local_name(part)} không được phép nằm ngay dưới {policy.root}."
+            )
         if name in seen:
             raise malformed("PART_TWICE", f"Phần tử {name} xuất hiện hai lần; mỗi học bạ chỉ có một {name}.")
         seen.add(name)
@@ -77,13 +71,15 @@ def read_ids(document: Document) -> dict[str, list[Element]]:
     """(3) All ids of the document, whatever their spelling; no attribute in a namespace (R8)."""
     ids: dict[str, list[Element]] = {}
     for element in _ATTRIBUTED(document.root):
-        for name, value in element.attrib.items():
+        for key, text in element.attrib.items():
+            name, value = str(key), str(text)
             if name in _ID_SPELLINGS:
                 ids.setdefault(value, []).append(element)
             elif name.startswith("{"):
                 raise malformed(
                     "ATTRIBUTE_NAMESPACED",
-                    f"Thuộc tính {name.rpartition('}')[2]} của {local_name(element)} thuộc không gian tên, không được phép.",
+                    "Thuộc tính "
+                    f"{name.rpartition('}')[2]} của {local_name(element)} thuộc không gian tên, không được phép.",
                 )
     return ids
 
@@ -101,14 +97,28 @@ def place_signatures(document: Document, policy: SignaturePolicy) -> list[Placed
     known = {item.signature for item in placed if item.signature is not None}
     if len(known) != sum(item.signature is not None for item in placed):
         raise malformed("SIGNATURE_TWICE", "Một chữ ký được tính cho hai vai trò.")
-    for element in _SIGNATURES(root):
+    for element in root.iter("{*}Signature"):
         if element not in known and not _is_nested(element, root, policy):
             raise malformed(
                 "SIGNATURE_MISPLACED",
                 f"Có chữ ký ở chỗ không được phép: {child_path(element, root)}. Hãy ký lại bằng phần mềm của trường.",
             )
     _check_region(root, placed, policy)
+    _check_namespaces(placed, policy)
     return placed
+
+
+def _check_namespaces(placed: Sequence[Placed], policy: SignaturePolicy) -> None:
+    """R12: no namespace in what is signed; the region around the signatures is known by exact names already."""
+    if policy.root == "*" or policy.nested:
+        return
+    for target in {item.target for item in placed if not item.slot.repeated}:
+        foreign = _FOREIGN(target)
+        if foreign:
+            raise malformed(
+                "NAMESPACE_IN_DATA",
+                f"Phần tử {local_name(foreign[0])} thuộc không gian tên XML lạ. Học bạ không dùng không gian tên.",
+            )
 
 
 def _is_nested(element: Element, root: Element, policy: SignaturePolicy) -> bool:
@@ -174,7 +184,12 @@ def _by_pair(elements: Iterable[Element], pair_on: str, slot: SignatureSlot, wha
     found: dict[str, Element] = {}
     for element in elements:
         named = list(children(element, path.rstrip("/")))
-        values = {value for item in named for name, value in item.attrib.items() if name.lower() == attribute.lower()}
+        values = {
+            str(value)
+            for item in named
+            for name, value in item.attrib.items()
+            if str(name).lower() == attribute.lower()
+        }
         if len(named) != 1 or len(values) != 1 or not (key := values.pop()).strip():
             raise malformed("PAIR_MISSING", f"Có {what} {slot.role} không mang đúng một {pair_on}.")
         if key in found:
@@ -220,5 +235,7 @@ def _check_holder(item: Placed, policy: SignaturePolicy) -> None:
         if part is item.signature:
             continue
         if name not in policy.beside or len(part) or name in seen:
-            raise malformed("PART_UNEXPECTED", f"Phần tử {local_name(part)} không được phép bên cạnh chữ ký {item.slot.role}.")
+            raise malformed(
+                "PART_UNEXPECTED", f"Phần tử {local_name(part)} không được phép bên cạnh chữ ký {item.slot.role}."
+            )
         seen.add(name)

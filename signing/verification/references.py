@@ -56,7 +56,7 @@ class Resolved:
 
 
 def resolve(
-    shape: SignatureShape, placed: Placed, time: SigningTime, ids: IdMap, root: Element, policy: SignaturePolicy
+    shape: SignatureShape, placed: Placed, time: SigningTime, *, ids: IdMap, root: Element, policy: SignaturePolicy
 ) -> Resolved:
     """(5) Match references with elements by identity; (7) see that one of them covers the signing time."""
     pairs = []
@@ -121,22 +121,26 @@ def _target(reference: ReferenceShape, ids: IdMap, root: Element, policy: Signat
         pointer = _XPOINTER.match(reference.uri) or reference.uri.startswith("#")
         code = "REFERENCE_POINTER" if pointer else "REFERENCE_EXTERNAL"
         raise Refusal(
-            SubIndication.SIG_CONSTRAINTS_FAILURE, code, "Chữ ký tham chiếu ra ngoài hoặc bằng cách không được phép. Hãy ký lại bằng #Id."
+            SubIndication.SIG_CONSTRAINTS_FAILURE,
+            code,
+            "Chữ ký tham chiếu ra ngoài hoặc bằng cách không được phép. Hãy ký lại bằng #Id.",
         )
     name = match.group(1)
     found: Sequence[Element] = ids.get(name, ())
     if len(found) > 1:
-        raise malformed("ID_NOT_UNIQUE", f"Id {name} xuất hiện {len(found)} lần trong học bạ. Hãy ký lại với Id duy nhất.")
+        raise malformed(
+            "ID_NOT_UNIQUE", f"Id {name} xuất hiện {len(found)} lần trong học bạ. Hãy ký lại với Id duy nhất."
+        )
     if not found or own_id(found[0], policy) != name:
         raise Refusal(
-            SubIndication.SIGNED_DATA_NOT_FOUND, "REFERENCE_UNRESOLVED", f"Không có phần tử nào mang Id {name} mà chữ ký nêu. Hãy ký lại."
+            SubIndication.SIGNED_DATA_NOT_FOUND,
+            "REFERENCE_UNRESOLVED",
+            f"Không có phần tử nào mang Id {name} mà chữ ký nêu. Hãy ký lại.",
         )
     return found[0]
 
 
-def check_digests(
-    resolved: Resolved, shape: SignatureShape, cache: DigestCache, target: Element
-) -> str:
+def check_digests(resolved: Resolved, shape: SignatureShape, cache: DigestCache, target: Element) -> str:
     """(6) Every reference's digest; the hex digest of the data element is returned."""
     digest = ""
     for reference, element in resolved.pairs:

@@ -35,15 +35,18 @@ _DS: Final = "http://www.w3.org/2000/09/xmldsig#"
 _METHODS: Final = frozenset(
     method
     for method in SignatureMethod
-    if method.name.removeprefix("RSA_").removeprefix("ECDSA_").removesuffix("_RSA_MGF1") in ("SHA256", "SHA384", "SHA512")
+    if method.name.removeprefix("RSA_").removeprefix("ECDSA_").removesuffix("_RSA_MGF1")
+    in ("SHA256", "SHA384", "SHA512")
     and not method.name.startswith(("HMAC", "DSA"))
 )
 _DIGESTS: Final = frozenset({DigestAlgorithm.SHA256, DigestAlgorithm.SHA384, DigestAlgorithm.SHA512})
 # Refusals of the fast engine that the second one must share; the others are not mathematics.
-_SHARED: Final = frozenset({SubIndication.HASH_FAILURE, SubIndication.SIG_CRYPTO_FAILURE, SubIndication.SIGNED_DATA_NOT_FOUND})
+_SHARED: Final = frozenset(
+    {SubIndication.HASH_FAILURE, SubIndication.SIG_CRYPTO_FAILURE, SubIndication.SIGNED_DATA_NOT_FOUND}
+)
 
 
-class _Verifier(XMLVerifier):  # type: ignore[misc]
+class _Verifier(XMLVerifier):
     """signxml for one chosen signature, with canonical forms of nodes parsed on their own.
 
     lxml writes a spurious xmlns="" for inclusive C14N below a default namespace; without this, good records of most
@@ -69,7 +72,12 @@ def _reparsed(node: Element) -> Element:
 
 
 def verify_again(
-    document: bytes, policy: SignaturePolicy, trust: TrustStore, *, at: datetime, revocation: RevocationSource | None = None
+    document: bytes,
+    policy: SignaturePolicy,
+    trust: TrustStore,
+    *,
+    at: datetime,
+    revocation: RevocationSource | None = None,
 ) -> Report:
     """Verdict of the second engine. Never raises for what the document contains."""
     try:
@@ -79,11 +87,18 @@ def verify_again(
         return _refused(policy, refusal)
     except SigningError as error:
         return _refused(policy, malformed(error.code, error.message))
-    except Exception as error:  # noqa: BLE001 - R19; the type alone is told, never the content
+    except Exception as error:
         log.info("second engine: %s", type(error).__name__)
-        return _refused(policy, malformed("SECOND_REFUSED", f"Bộ kiểm tra thứ hai không chấp nhận ({type(error).__name__})."))
+        return _refused(
+            policy, malformed("SECOND_REFUSED", f"Bộ kiểm tra thứ hai không chấp nhận ({type(error).__name__}).")
+        )
     return Report(
-        policy.name, Indication.TOTAL_PASSED, signatures=reports, content_digest=digest, engine="second", message="Tất cả chữ ký hợp lệ."
+        policy.name,
+        Indication.TOTAL_PASSED,
+        signatures=reports,
+        content_digest=digest,
+        engine="second",
+        message="Tất cả chữ ký hợp lệ.",
     )
 
 
@@ -95,9 +110,7 @@ def agrees(first: Report, second: Report) -> bool:
 
 
 def _refused(policy: SignaturePolicy, refusal: Refusal) -> Report:
-    return Report(
-        policy.name, indication_of(refusal.sub), refusal.sub, refusal.code, refusal.message, engine="second"
-    )
+    return Report(policy.name, indication_of(refusal.sub), refusal.sub, refusal.code, refusal.message, engine="second")
 
 
 def _check_all(
@@ -110,13 +123,15 @@ def _check_all(
     for slot in policy.slots:
         for place, signature, target in _pairs(root, slot):
             signed, moment, certificate = _check_one(root, slot, signature, target, policy)
-            _check_evidence(certificate, trust, moment, at, policy, revocation)
+            _check_evidence(certificate, trust, moment, policy=policy, at=at, revocation=revocation)
             if slot.covers == policy.main:
                 digest = hashlib.sha256(signed).hexdigest()
             reports.append(
                 SignatureReport(slot.role, place, Indication.TOTAL_PASSED, signing_time=moment, covers=slot.covers)
             )
-    own = [item for item in root.iter("{*}Signature") if not any(up.tag in policy.nested for up in item.iterancestors())]
+    own = [
+        item for item in root.iter("{*}Signature") if not any(up.tag in policy.nested for up in item.iterancestors())
+    ]
     if len(own) != len(reports) or not reports:
         raise malformed("SIGNATURE_MISPLACED", "Có chữ ký ở chỗ không được phép.")
     return tuple(reports), digest
@@ -134,7 +149,12 @@ def _pairs(root: Element, slot: SignatureSlot) -> Iterator[tuple[str, Element, E
         path, _, name = slot.pair_on.rpartition("@")
         rows = {_pair_id(row.find(path.rstrip("/")) if path else row, name): row for row in targets}
         by_id = {_pair_id(holder, name): holder for holder in holders}
-        if len(rows) != len(targets) or len(by_id) != len(holders) or set(by_id) - set(rows) or (slot.required and set(rows) - set(by_id)):
+        if (
+            len(rows) != len(targets)
+            or len(by_id) != len(holders)
+            or set(by_id) - set(rows)
+            or (slot.required and set(rows) - set(by_id))
+        ):
             raise malformed("PAIR_MISSING", f"Dòng và chữ ký {slot.role} không khớp một đối một.")
         pairs = [(f"{slot.place}[{key}]", holder, rows[key]) for key, holder in by_id.items()]
     found = [(place, item, target) for place, holder, target in pairs for item in holder.findall(f"{{{_DS}}}Signature")]
@@ -174,7 +194,9 @@ def _check_one(
     times = [tree for tree in trees if tree is not None and tree not in data for _ in tree.iter("{*}SigningTime")]
     if len(data) != 1 or len(times) != 1:
         raise Refusal(
-            SubIndication.SIGNED_DATA_NOT_FOUND, "REFERENCE_WRONG_TARGET", f"Chữ ký {slot.role} không ký đúng {slot.covers}."
+            SubIndication.SIGNED_DATA_NOT_FOUND,
+            "REFERENCE_WRONG_TARGET",
+            f"Chữ ký {slot.role} không ký đúng {slot.covers}.",
         )
     return wanted, _time_of(times[0]), certificate
 
@@ -200,12 +222,16 @@ def _without(target: Element, signature: Element) -> bytes:
 def _certificate(signature: Element) -> x509.Certificate:
     texts = signature.findall(f"{{{_DS}}}KeyInfo/{{{_DS}}}X509Data/{{{_DS}}}X509Certificate")
     try:
-        found = [read_certificate(base64.b64decode("".join((item.text or "").split()), validate=True)) for item in texts]
+        found = [
+            read_certificate(base64.b64decode("".join((item.text or "").split()), validate=True)) for item in texts
+        ]
     except binascii.Error:
         found = []
     signers = [item for item in found if not item.is_authority] or found
     if len({item.sha256 for item in signers}) != 1:
-        raise Refusal(SubIndication.NO_SIGNING_CERTIFICATE_FOUND, "CERTIFICATE_MISSING", "Không rõ chứng thư của người ký.")
+        raise Refusal(
+            SubIndication.NO_SIGNING_CERTIFICATE_FOUND, "CERTIFICATE_MISSING", "Không rõ chứng thư của người ký."
+        )
     return x509.load_der_x509_certificate(signers[0].der)
 
 
@@ -225,7 +251,7 @@ def _time_of(tree: Element) -> datetime:
 
 
 def _check_evidence(
-    certificate: x509.Certificate, trust: TrustStore, moment: datetime, at: datetime, policy: SignaturePolicy,
+    certificate: x509.Certificate, trust: TrustStore, moment: datetime, *, at: datetime, policy: SignaturePolicy,
     revocation: RevocationSource | None,
 ) -> None:  # fmt: skip
     if moment > at + policy.max_future:
@@ -235,5 +261,7 @@ def _check_evidence(
         raise Refusal(SubIndication.CHAIN_CONSTRAINTS_FAILURE, "CERTIFICATE_USAGE", "Chứng thư không dùng để ký được.")
     chain = build_chain(facts, trust, at=moment)
     if chain.verdict is not ChainVerdict.VALID:
-        raise Refusal(SubIndication.NO_CERTIFICATE_CHAIN_FOUND, "CHAIN_NOT_FOUND", "Chứng thư không dẫn đến gốc tin cậy.")
+        raise Refusal(
+            SubIndication.NO_CERTIFICATE_CHAIN_FOUND, "CHAIN_NOT_FOUND", "Chứng thư không dẫn đến gốc tin cậy."
+        )
     check_revocation(chain, revocation, policy, moment)

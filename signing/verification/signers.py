@@ -1,7 +1,7 @@
 """Step (8): the certificate may sign documents and belongs to the signer's role.
 
-The signer is who the certificate says; `SO_CCCD` beside a signature is unsigned and only ever compared. Who may sign for
-which school is the caller's knowledge, asked through `SignerBinding`.
+The signer is who the certificate says; `SO_CCCD` beside a signature is unsigned and only ever compared. Who may
+sign for which school is the caller's knowledge, asked through `SignerBinding`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def check_certificate(certificate: CertificateFacts) -> None:
         raise Refusal(
             SubIndication.CHAIN_CONSTRAINTS_FAILURE,
             "CERTIFICATE_IS_AUTHORITY",
-            "Chứng thư ký là của cơ quan cấp chứng thư, không phải của người hay đơn vị. Hãy ký bằng chứng thư của mình.",
+            "Chứng thư ký là của cơ quan cấp chứng thư, không phải của người hay đơn vị. Hãy ký bằng "
+            "chứng thư của mình.",
         )
     if not certificate.may_sign:
         raise Refusal(
@@ -92,7 +93,8 @@ def check_shared(
         policy,
         "same_certificate",
         "CERTIFICATE_SHARED",
-        f"Cùng một chứng thư ký cho {other.slot.role} và {placed.slot.role}. Mỗi người, mỗi đơn vị phải ký bằng chứng thư riêng.",
+        f"Cùng một chứng thư ký cho {other.slot.role} và {placed.slot.role}. Mỗi người, mỗi đơn vị phải ký "
+        "bằng chứng thư riêng.",
     )
 
 
@@ -101,9 +103,7 @@ def ask_binding(
 ) -> list[ReportWarning]:
     """The roster's warnings. Raises `Refusal` with the roster's code at its first error."""
     warnings = []
-    for problem in binding.check(
-        role=placed.slot.role, certificate=certificate, claimed_cccd=claimed, signing_time=at
-    ):
+    for problem in binding.check(role=placed.slot.role, certificate=certificate, claimed_cccd=claimed, signing_time=at):
         if problem.severity != "warning":
             raise Refusal(SubIndication.CHAIN_CONSTRAINTS_FAILURE, problem.code, problem.message)
         warnings.append(ReportWarning(problem.code, problem.message))

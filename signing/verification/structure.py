@@ -30,7 +30,6 @@ from signing.xml import Element, local_name
 _XML_SPACE: Final = " \t\r\n"
 _MAX_REFERENCES: Final = 4
 _MAX_OBJECTS: Final = 4
-_DROP_SPACE: Final = str.maketrans("", "", _XML_SPACE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,7 @@ def _read_signed_info(element: Element) -> tuple[Method, SignatureMethod, tuple[
     if tags[:2] != [ds("CanonicalizationMethod"), ds("SignatureMethod")] or any(tag != _REFERENCE for tag in tags[2:]):
         raise malformed("SIGNED_INFO", "SignedInfo không đúng cấu trúc. Hãy ký lại.")
     if not 1 <= len(parts) - 2 <= _MAX_REFERENCES:
-        code = "REFERENCE_MISSING" if len(parts) == 2 else "REFERENCE_TOO_MANY"  # noqa: PLR2004
+        code = "REFERENCE_MISSING" if len(parts) == 2 else "REFERENCE_TOO_MANY"
         raise malformed(code, f"Chữ ký phải có từ 1 đến {_MAX_REFERENCES} tham chiếu. Hãy ký lại.")
     return _read_c14n(parts[0], "C14N_FORBIDDEN"), _read_algorithm(parts[1]), tuple(map(_read_reference, parts[2:]))
 
@@ -117,12 +116,19 @@ def _read_c14n(element: Element, code: str) -> Method:
     c14n = CANONICALIZATIONS.get(uri)
     if c14n is None:
         raise Refusal(
-            SubIndication.SIG_CONSTRAINTS_FAILURE, code, f"Phép biến đổi {uri[:120] or '(trống)'} không được chấp nhận. Hãy ký lại bằng C14N."
+            SubIndication.SIG_CONSTRAINTS_FAILURE,
+            code,
+            f"Phép biến đổi {uri[:120] or '(trống)'} không được chấp nhận. Hãy ký lại bằng C14N.",
         )
     prefixes: tuple[str, ...] = ()
     parts = list(element.iterchildren())
     if parts:
-        if len(parts) > 1 or not c14n.exclusive or parts[0].tag != f"{{{EXC_C14N}}}InclusiveNamespaces" or len(parts[0]):
+        if (
+            len(parts) > 1
+            or not c14n.exclusive
+            or parts[0].tag != f"{{{EXC_C14N}}}InclusiveNamespaces"
+            or len(parts[0])
+        ):
             raise malformed("TRANSFORM_CHILD", "Phép chuẩn hoá có tham số lạ. Hãy ký lại.")
         check_simple(parts[0], attributes=("PrefixList",))
         prefixes = tuple(parts[0].get("PrefixList", "").split())
@@ -134,13 +140,17 @@ def _read_algorithm(element: Element) -> SignatureMethod:
     uri = element.get("Algorithm", "")
     if len(element):
         raise Refusal(
-            SubIndication.CRYPTO_CONSTRAINTS_FAILURE, "METHOD_PARAMETERS", "Thuật toán ký có tham số không được phép. Hãy ký lại."
+            SubIndication.CRYPTO_CONSTRAINTS_FAILURE,
+            "METHOD_PARAMETERS",
+            "Thuật toán ký có tham số không được phép. Hãy ký lại.",
         )
     method = SIGNATURE_METHODS.get(uri)
     if method is None:
         if "hmac" in uri.lower():
             raise Refusal(
-                SubIndication.CRYPTO_CONSTRAINTS_FAILURE, "METHOD_HMAC", "Chữ ký dùng mã HMAC, không phải chữ ký số. Hãy ký lại."
+                SubIndication.CRYPTO_CONSTRAINTS_FAILURE,
+                "METHOD_HMAC",
+                "Chữ ký dùng mã HMAC, không phải chữ ký số. Hãy ký lại.",
             )
         raise Refusal(
             SubIndication.CRYPTO_CONSTRAINTS_FAILURE,
@@ -169,7 +179,9 @@ def _read_reference(element: Element) -> ReferenceShape:
             "DIGEST_UNSUPPORTED",
             "Thuật toán băm của chữ ký không được chấp nhận. Hãy ký lại bằng SHA-256.",
         )
-    return ReferenceShape(uri, element.get("Type", ""), enveloped, method, digest, _read_base64(parts[1], "DIGEST_MALFORMED"))
+    return ReferenceShape(
+        uri, element.get("Type", ""), enveloped, method, digest, _read_base64(parts[1], "DIGEST_MALFORMED")
+    )
 
 
 def _read_transforms(element: Element) -> tuple[bool, Method]:
@@ -188,14 +200,18 @@ def _read_transforms(element: Element) -> tuple[bool, Method]:
         method = _read_c14n(parts.pop(0), "TRANSFORM_FORBIDDEN")
     for part in parts:
         _read_c14n(part, "TRANSFORM_FORBIDDEN")
-        raise Refusal(SubIndication.SIG_CONSTRAINTS_FAILURE, "TRANSFORM_ORDER", "Chữ ký có quá nhiều phép biến đổi. Hãy ký lại.")
+        raise Refusal(
+            SubIndication.SIG_CONSTRAINTS_FAILURE, "TRANSFORM_ORDER", "Chữ ký có quá nhiều phép biến đổi. Hãy ký lại."
+        )
     return enveloped, method
 
 
 def _read_base64(element: Element, code: str) -> bytes:
     check_leaf(element, attributes=("Id", "id"))
     try:
-        value = base64.b64decode((element.text or "").translate(_DROP_SPACE).encode("ascii"), validate=True)
+        value = base64.b64decode(
+            (element.text or "").encode("ascii").translate(None, _XML_SPACE.encode()), validate=True
+        )
     except (binascii.Error, ValueError):
         raise malformed(code, f"Giá trị {local_name(element)} không phải Base64. Hãy ký lại.") from None
     if not value:
@@ -212,7 +228,9 @@ def check_simple(element: Element, *, attributes: Sequence[str] = ()) -> None:
     """Only known attributes and no text between the children."""
     for name in element.attrib:
         if name not in attributes:
-            raise malformed("SIGNATURE_ATTRIBUTE", f"Thuộc tính {str(name)[:60]} không được phép trong {local_name(element)}.")
+            raise malformed(
+                "SIGNATURE_ATTRIBUTE", f"Thuộc tính {str(name)[:60]} không được phép trong {local_name(element)}."
+            )
     if element.text and element.text.strip(_XML_SPACE):
         raise malformed("SIGNATURE_TEXT", f"Có chữ thừa trong {local_name(element)} của chữ ký. Hãy ký lại.")
     for part in element.iterchildren():
@@ -224,6 +242,8 @@ def check_leaf(element: Element, *, attributes: Sequence[str] = ()) -> None:
     """Only known attributes and no child elements (R10)."""
     for name in element.attrib:
         if name not in attributes:
-            raise malformed("SIGNATURE_ATTRIBUTE", f"Thuộc tính {str(name)[:60]} không được phép trong {local_name(element)}.")
+            raise malformed(
+                "SIGNATURE_ATTRIBUTE", f"Thuộc tính {str(name)[:60]} không được phép trong {local_name(element)}."
+            )
     if len(element):
         raise malformed("SIGNATURE_CHILD", f"Phần tử {local_name(element)} của chữ ký không được chứa phần tử con.")

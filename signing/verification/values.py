@@ -45,7 +45,9 @@ def check_key(certificate: CertificateFacts, method: SignatureMethod, policy: Al
 def check_value(certificate: CertificateFacts, method: SignatureMethod, data: bytes, value: bytes) -> None:
     """The value is this key's signature over `data`. Raises `Refusal` SIG_CRYPTO_FAILURE."""
     wrong = Refusal(
-        SubIndication.SIG_CRYPTO_FAILURE, "SIGNATURE_WRONG", "Giá trị chữ ký không đúng với chứng thư kèm theo. Hãy ký lại."
+        SubIndication.SIG_CRYPTO_FAILURE,
+        "SIGNATURE_WRONG",
+        "Giá trị chữ ký không đúng với chứng thư kèm theo. Hãy ký lại.",
     )
     key = certificate.public_key
     digest = _HASHES[method.digest]

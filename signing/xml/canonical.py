@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from lxml import etree
 
-from signing.xml.gate import Element
+from signing.xml.gate import Element, parse_again
 
 
 def canonical_bytes(
@@ -20,9 +20,9 @@ def canonical_bytes(
     """Canonical form of `element`; `without` is a descendant left out with its content (enveloped signature)."""
     if without is not None:
         element = _copy_without(element, without)
-    elif not exclusive and element.getparent() is not None and None in element.nsmap:
-        element = _alone(element)
-    elif exclusive and "#default" in prefixes and element.getparent() is not None:
+    elif (not exclusive and element.getparent() is not None and None in element.nsmap) or (
+        exclusive and "#default" in prefixes and element.getparent() is not None
+    ):
         element = _alone(element)
     data: bytes = etree.tostring(
         element,
@@ -36,8 +36,7 @@ def canonical_bytes(
 
 
 def _alone(element: Element) -> Element:
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, strip_cdata=True)
-    return etree.fromstring(etree.tostring(element, with_tail=False, encoding="utf-8"), parser)
+    return parse_again(etree.tostring(element, with_tail=False, encoding="utf-8"))
 
 
 def _copy_without(element: Element, left_out: Element) -> Element:

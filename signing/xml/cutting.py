@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from xml.parsers import expat
 
 from signing.errors import MalformedDocument
@@ -32,9 +33,7 @@ class CutList:
     shell: bytes
 
 
-def cut(
-    data: bytes, *, root: str = "DANH_SACH_HOC_BA", child: str = "HOC_BA", limits: Limits = LIST_LIMITS
-) -> CutList:
+def cut(data: bytes, *, root: str = "DANH_SACH_HOC_BA", child: str = "HOC_BA", limits: Limits = LIST_LIMITS) -> CutList:
     """Find the records of a list (direct children `child` of the root). A lone record is a list without a root.
 
     Raises `MalformedDocument`: the gate's codes, LIST_ROOT when the root is another element, RECORD_MISPLACED when a
@@ -89,7 +88,7 @@ def _scan(data: bytes, child: str) -> tuple[Cut, ...] | None:
 
 def _directly_below_root(data: bytes, cuts: list[Cut]) -> bool:
     """Between two neighbouring records only white space may stand, else let expat count the depth."""
-    return all(not data[a.end : b.start].strip() for a, b in zip(cuts, cuts[1:], strict=False)) and (
+    return all(not data[a.end : b.start].strip() for a, b in pairwise(cuts)) and (
         not cuts or data.count(b"<", 0, cuts[0].start) == data.count(b"<?", 0, cuts[0].start) + 1
     )
 
@@ -121,7 +120,8 @@ def _expat(data: bytes, child: str) -> tuple[Cut, ...]:
     except expat.ExpatError as error:
         raise MalformedDocument(
             "NOT_WELL_FORMED",
-            f"Tệp không phải XML đúng cú pháp (dòng {error.lineno}, cột {error.offset + 1}). Hãy xuất lại tệp rồi gửi lại.",
+            f"Tệp không phải XML đúng cú pháp (dòng {error.lineno}, cột {error.offset + 1}). Hãy xuất lại "
+            "tệp rồi gửi lại.",
             error.lineno,
             error.offset + 1,
         ) from None

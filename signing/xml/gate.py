@@ -8,6 +8,7 @@ the only one from which anything is verified or read. No network, no file is eve
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -43,9 +44,10 @@ _DECLARATION: Final = re.compile(
     rb"""(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*(?:"(?:yes|no)"|'(?:yes|no)'))?[ \t\r\n]*\?>"""
 )
 _FORBIDDEN: Final = re.compile(rb"<!(?!\[CDATA\[)|<\?")
-_NAMESPACE: Final = re.compile(rb"""[ \t\r\n]xmlns(?::[^\s=<>"']{1,300})?[ \t\r\n]*=[ \t\r\n]*(?:"([^"]*)"|'([^']*)')""")
+_NAMESPACE: Final = re.compile(
+    rb"""[ \t\r\n]xmlns(?::[^\s=<>"']{1,300})?[ \t\r\n]*=[ \t\r\n]*(?:"([^"]*)"|'([^']*)')"""
+)
 _ABSOLUTE: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*:[^\s<&]+\Z")
-_TAG_NAME: Final = re.compile(rb"<[^\s<>/!?]*")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,10 +66,12 @@ def parse(data: bytes, *, limits: Limits = RECORD_LIMITS) -> Document:
     """
     check_bytes(data, limits)
     try:
-        root = etree.fromstring(data, _parser())
+        root = etree.fromstring(data, _parsers.parser)
     except etree.XMLSyntaxError as error:
         line, column = error.position if error.position else (None, None)
-        code = "NAMESPACE_UNDECLARED" if "not defined" in (error.msg or "") and "amespace" in (error.msg or "") else None
+        code = (
+            "NAMESPACE_UNDECLARED" if "not defined" in (error.msg or "") and "amespace" in (error.msg or "") else None
+        )
         raise MalformedDocument(
             code or "NOT_WELL_FORMED",
             "Tệp không phải XML đúng cú pháp"
@@ -77,18 +81,39 @@ def parse(data: bytes, *, limits: Limits = RECORD_LIMITS) -> Document:
             column,
         ) from None
     except (ValueError, LookupError, MemoryError):
-        raise MalformedDocument("NOT_WELL_FORMED", "Tệp không đọc được như XML. Hãy xuất lại tệp rồi gửi lại.") from None
+        raise MalformedDocument(
+            "NOT_WELL_FORMED", "Tệp không đọc được như XML. Hãy xuất lại tệp rồi gửi lại."
+        ) from None
     check_tree(root, data, limits)
     return Document(data, root)
 
 
-def _parser() -> etree.XMLParser:
-    # A parser is cheap beside a record, and one per call keeps threads and error logs apart.
-    return etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, attribute_defaults=False,
-        huge_tree=False, recover=False, remove_comments=False, remove_pis=False, strip_cdata=True, ns_clean=False,
-        collect_ids=False,
-    )
+class _Parsers(threading.local):
+    """One parser a thread: making one costs as much as parsing a small record."""
+
+    def __init__(self) -> None:
+        self.parser = etree.XMLParser(
+            resolve_entities=False,
+            no_network=True,
+            load_dtd=False,
+            dtd_validation=False,
+            attribute_defaults=False,
+            huge_tree=False,
+            recover=False,
+            remove_comments=False,
+            remove_pis=False,
+            strip_cdata=True,
+            ns_clean=False,
+            collect_ids=False,
+        )
+
+
+_parsers = _Parsers()
+
+
+def parse_again(data: bytes) -> Element:
+    """Parse bytes that were serialised from a gated tree."""
+    return etree.fromstring(data, _parsers.parser)
 
 
 def check_bytes(data: bytes, limits: Limits) -> None:
@@ -97,7 +122,8 @@ def check_bytes(data: bytes, limits: Limits) -> None:
         raise MalformedDocument("EMPTY", "Tệp rỗng. Hãy chọn đúng tệp học bạ rồi gửi lại.")
     if len(data) > limits.max_bytes:
         raise MalformedDocument(
-            "TOO_LARGE", f"Tài liệu lớn {len(data)} byte, vượt giới hạn {limits.max_bytes} byte. Hãy chia nhỏ rồi gửi lại."
+            "TOO_LARGE",
+            f"Tài liệu lớn {len(data)} byte, vượt giới hạn {limits.max_bytes} byte. Hãy chia nhỏ rồi gửi lại.",
         )
     _check_encoding(data)
     _check_constructs(data)
@@ -118,10 +144,14 @@ def _check_encoding(data: bytes) -> None:
     if body.startswith(b"<?xml"):
         declaration = _DECLARATION.match(body)
         if declaration is None:
-            raise MalformedDocument("DECLARATION", "Dòng khai báo XML đầu tệp sai. Dùng: <?xml version=\"1.0\" encoding=\"UTF-8\"?>")
+            raise MalformedDocument(
+                "DECLARATION", 'Dòng khai báo XML đầu tệp sai. Dùng: <?xml version="1.0" encoding="UTF-8"?>'
+            )
         encoding = declaration.group(1) or declaration.group(2)
         if encoding is not None and encoding.lower() not in (b"utf-8", b"us-ascii"):
-            raise MalformedDocument("ENCODING_DECLARED", "Khai báo mã của tệp không phải UTF-8. Hãy lưu tệp ở mã UTF-8 rồi gửi lại.", 1)
+            raise MalformedDocument(
+                "ENCODING_DECLARED", "Khai báo mã của tệp không phải UTF-8. Hãy lưu tệp ở mã UTF-8 rồi gửi lại.", 1
+            )
 
 
 def _check_constructs(data: bytes) -> None:
@@ -134,11 +164,17 @@ def _check_constructs(data: bytes) -> None:
     column = found.start() - (data.rfind(b"\n", 0, found.start()) + 1) + 1
     if data.startswith(b"<!--", found.start()):
         raise MalformedDocument(
-            "COMMENT", f"Tệp có chú thích XML (dòng {line}); học bạ không được có chú thích. Hãy xuất lại tệp.", line, column
+            "COMMENT",
+            f"Tệp có chú thích XML (dòng {line}); học bạ không được có chú thích. Hãy xuất lại tệp.",
+            line,
+            column,
         )
     if data.startswith(b"<?", found.start()):
         raise MalformedDocument(
-            "PROCESSING_INSTRUCTION", f"Tệp có chỉ thị xử lý XML (dòng {line}), không được phép. Hãy xuất lại tệp.", line, column
+            "PROCESSING_INSTRUCTION",
+            f"Tệp có chỉ thị xử lý XML (dòng {line}), không được phép. Hãy xuất lại tệp.",
+            line,
+            column,
         )
     raise MalformedDocument(
         "DTD", f"Tệp có khai báo DTD hoặc thực thể (dòng {line}), không được phép. Hãy xuất lại tệp.", line, column
@@ -167,10 +203,21 @@ def check_tree(root: Element, data: bytes, limits: Limits) -> None:
         raise MalformedDocument("TOO_MANY_ELEMENTS", "Tệp có quá nhiều phần tử. Hãy chia nhỏ rồi gửi lại.")
     if data.count(b"=") > limits.max_attributes and int(_count("count(//@*)", root)) > limits.max_attributes:
         raise MalformedDocument("TOO_MANY_ATTRIBUTES", "Tệp có quá nhiều thuộc tính. Hãy xuất lại tệp.")
-    if _NODES_OTHER(root) or root.getroottree().docinfo.internalDTD is not None:
+    # Without `<!` in the bytes (the gate let in CDATA alone) no comment, instruction or DTD can be in the tree.
+    if b"<!" in data and (_NODES_OTHER(root) or root.getroottree().docinfo.internalDTD is not None):
         raise MalformedDocument("COMMENT", "Tệp có chú thích hoặc chỉ thị XML, không được phép. Hãy xuất lại tệp.")
-    if any(len(name) > limits.max_name for name in set(_TAG_NAME.findall(data))) or _LONG_ATTRIBUTE(root, n=limits.max_name):
+    if (
+        _LONG_TAG[limits.max_name].search(data)
+        if limits.max_name in _LONG_TAG
+        else _long_tag(limits.max_name).search(data)
+    ):
         raise MalformedDocument("NAME_TOO_LONG", "Tệp có tên phần tử hoặc thuộc tính quá dài. Hãy xuất lại tệp.")
+
+
+def _long_tag(length: int) -> re.Pattern[bytes]:
+    # Names of attributes are bounded by the parser itself (50,000) and by `max_attributes`.
+    _LONG_TAG[length] = re.compile(rb"<[^\s<>/!?]{%d}" % (length + 1))
+    return _LONG_TAG[length]
 
 
 def _count(expression: str, root: Element) -> float:
@@ -185,4 +232,4 @@ def _deeper(depth: int) -> etree.XPath:
 
 _DEEPER: dict[int, etree.XPath] = {}
 _NODES_OTHER: Final = etree.XPath("boolean(//comment() | //processing-instruction())")
-_LONG_ATTRIBUTE: Final = etree.XPath("boolean(//@*[string-length(name()) > $n])")
+_LONG_TAG: dict[int, re.Pattern[bytes]] = {}

@@ -112,7 +112,7 @@ def _wrapping(record: bytes, root: Element, count: int) -> Iterator[Plan]:
                         )
 
 
-def _wrap(target: int, place: int, how: str, spelling: str, *, forged_stays: bool):  # noqa: ANN202
+def _wrap(target: int, place: int, how: str, spelling: str, *, forged_stays: bool):
     def change(_root: Element, nodes: list[Element]) -> None:
         original = nodes[target]
         tail, original.tail = original.tail, None
@@ -141,31 +141,31 @@ def _signature_moves(record: bytes, root: Element, count: int) -> Iterator[Plan]
                 yield _plan(record, f"replace {number} by {other}", _replace(number, other))
 
 
-def _remove_holder(number: int):  # noqa: ANN202
+def _remove_holder(number: int):
     def change(_root: Element, nodes: list[Element]) -> None:
         holder = nodes[number].getparent()
-        assert holder is not None and holder.getparent() is not None
+        assert holder is not None
         holder.getparent().remove(holder)
 
     return change
 
 
-def _move(number: int, place: int, how: str, *, copied: bool):  # noqa: ANN202
+def _move(number: int, place: int, how: str, *, copied: bool):
     def change(_root: Element, nodes: list[Element]) -> object:
         signature = nodes[number]
-        if nodes[place] is signature or signature in list(nodes[place].iterancestors()):
-            if not copied:
-                return False
+        if not copied and (nodes[place] is signature or signature in list(nodes[place].iterancestors())):
+            return False
         _insert(nodes[place], how, copy.deepcopy(signature) if copied else signature)
         return None
 
     return change
 
 
-def _swap(one: int, two: int):  # noqa: ANN202
+def _swap(one: int, two: int):
     def change(_root: Element, nodes: list[Element]) -> None:
         first, second = nodes[one].getparent(), nodes[two].getparent()
-        assert first is not None and second is not None
+        assert first is not None
+        assert second is not None
         a, b = nodes[one], nodes[two]
         first.replace(a, copy.deepcopy(b))
         second.replace(b, a)
@@ -173,7 +173,7 @@ def _swap(one: int, two: int):  # noqa: ANN202
     return change
 
 
-def _replace(number: int, other: int):  # noqa: ANN202
+def _replace(number: int, other: int):
     def change(_root: Element, nodes: list[Element]) -> None:
         holder = nodes[number].getparent()
         assert holder is not None
@@ -217,7 +217,16 @@ _TRANSFORMS = (
     "urn:evil",
     "",
 )
-_URIS = ("", "#", "#xpointer(/)", "#xpointer(id('data'))", "http://127.0.0.1/x", "file:///etc/hostname", "#missing", "data")
+_URIS = (
+    "",
+    "#",
+    "#xpointer(/)",
+    "#xpointer(id('data'))",
+    "http://127.0.0.1/x",
+    "file:///etc/hostname",
+    "#missing",
+    "data",
+)
 _METHODS = (
     "http://www.w3.org/2000/09/xmldsig#hmac-sha1",
     "http://www.w3.org/2001/04/xmldsig-more#hmac-sha256",

@@ -53,7 +53,12 @@ EDITS = [
     ("instruction", r"(<HO_VA_TEN>)", r"\1<?a b?>", "PROCESSING_INSTRUCTION"),
     ("entity", r"(<HO_VA_TEN>)", r"\1&evil;", "NOT_WELL_FORMED"),
     ("nil", r"<HO_VA_TEN>", r'<HO_VA_TEN xmlns:xsi="urn:x" xsi:nil="true">', "ATTRIBUTE_NAMESPACED"),
-    ("foreign namespace", r"<HO_VA_TEN>([^<]*)</HO_VA_TEN>", r'<HO_VA_TEN xmlns="urn:x">\1</HO_VA_TEN>', "NAMESPACE_IN_DATA"),
+    (
+        "foreign namespace",
+        r"<HO_VA_TEN>([^<]*)</HO_VA_TEN>",
+        r'<HO_VA_TEN xmlns="urn:x">\1</HO_VA_TEN>',
+        "NAMESPACE_IN_DATA",
+    ),
     ("relative namespace", r"<HO_VA_TEN>", r'<HO_VA_TEN xmlns:a="x">', "NAMESPACE_RELATIVE"),
     ("same id twice", r"<HO_VA_TEN>", r'<HO_VA_TEN ID="data">', "ID_NOT_UNIQUE"),
 ]
@@ -70,10 +75,20 @@ def test_an_edited_record_is_refused_with_its_code(cast, what, old, new, code):
 
 DSIG_EDITS = [
     ("hmac", r"xmldsig-more#rsa-sha256", "xmldsig-more#hmac-sha256", "METHOD_HMAC"),
-    ("sha1", r"http://www.w3.org/2001/04/xmldsig-more#rsa-sha256", "http://www.w3.org/2000/09/xmldsig#rsa-sha1", "METHOD_WEAK"),
+    (
+        "sha1",
+        r"http://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
+        "http://www.w3.org/2000/09/xmldsig#rsa-sha1",
+        "METHOD_WEAK",
+    ),
     ("dsa", r"xmldsig-more#rsa-sha256", "xmldsig-more#dsa-sha256", "METHOD_UNSUPPORTED"),
     ("wrong kind of key", r"xmldsig-more#rsa-sha256", "xmldsig-more#ecdsa-sha256", "KEY_MISMATCH"),
-    ("md5 digest", r"http://www.w3.org/2001/04/xmlenc#sha256", "http://www.w3.org/2001/04/xmldsig-more#md5", "DIGEST_WEAK"),
+    (
+        "md5 digest",
+        r"http://www.w3.org/2001/04/xmlenc#sha256",
+        "http://www.w3.org/2001/04/xmldsig-more#md5",
+        "DIGEST_WEAK",
+    ),
     ("unknown digest", r"http://www.w3.org/2001/04/xmlenc#sha256", "urn:x", "DIGEST_UNSUPPORTED"),
     ("external", r'URI="#data"', 'URI="http://127.0.0.1/"', "REFERENCE_EXTERNAL"),
     ("pointer", r'URI="#data"', 'URI="#xpointer(/)"', "REFERENCE_POINTER"),
@@ -83,7 +98,12 @@ DSIG_EDITS = [
     ("key info gone", r"<KeyInfo.*?</KeyInfo>", "", "KEYINFO_MISSING"),
     ("no certificate", r"<X509Certificate>.*?</X509Certificate>", "", "CERTIFICATE_MISSING"),
     ("bad certificate", r"(<X509Certificate>).*?(</X509Certificate>)", r"\1QUJD\2", "CERTIFICATE_UNREADABLE"),
-    ("retrieval method", r"<X509Data>.*?</X509Data>", '<RetrievalMethod URI="http://127.0.0.1/"/>', "KEYINFO_UNEXPECTED"),
+    (
+        "retrieval method",
+        r"<X509Data>.*?</X509Data>",
+        '<RetrievalMethod URI="http://127.0.0.1/"/>',
+        "KEYINFO_UNEXPECTED",
+    ),
     ("two signed infos", r"(<SignedInfo.*?</SignedInfo>)", r"\1\1", "SIGNED_INFO"),
     ("no time", r"<Object.*?</Object>", "", "TIME_MISSING"),
     ("two times", r"(<SigningTime[^<]*</SigningTime>)", r"\1\1", "TIME_TWICE"),
@@ -198,7 +218,11 @@ def test_two_rows_with_exchanged_signatures_are_refused(cast):
     data = cast.record(1, spelling="dotnet").decode()
     head, region = data.split("<DANH_SACH_GVBM>")
     ids = re.findall(r'<GVBM Id="([^"]+)"', region)
-    swapped = region.replace(f'"{ids[0]}"', '"@"', 1).replace(f'"{ids[1]}"', f'"{ids[0]}"', 1).replace('"@"', f'"{ids[1]}"', 1)
+    swapped = (
+        region.replace(f'"{ids[0]}"', '"@"', 1)
+        .replace(f'"{ids[1]}"', f'"{ids[0]}"', 1)
+        .replace('"@"', f'"{ids[1]}"', 1)
+    )
     report = cast.verify(f"{head}<DANH_SACH_GVBM>{swapped}".encode(), 1)
     assert report.code == "REFERENCE_WRONG_TARGET"
 
@@ -213,7 +237,11 @@ def test_the_sealed_list_passes_and_its_records_are_cut_untouched(cast):
     key = SoftwareKey(certificate=der, chain=(), private_key=department.key)
     records = [cast.record(0, number) for number in range(3)]
     bodies = [re.sub(rb"^\s*<\?xml[^>]*\?>\s*", b"", data) for data in records]
-    whole = b'<?xml version="1.0" encoding="UTF-8"?><DANH_SACH_HOC_BA id="dataDanhSach">' + b"".join(bodies) + b"</DANH_SACH_HOC_BA>"
+    whole = (
+        b'<?xml version="1.0" encoding="UTF-8"?><DANH_SACH_HOC_BA id="dataDanhSach">'
+        + b"".join(bodies)
+        + b"</DANH_SACH_HOC_BA>"
+    )
     for profile in (SealProfile(), SealProfile(c14n="inclusive"), SealProfile(reference="whole")):
         sealed = seal(whole, key=key, profile=profile, at=cast.now)
         report = signing.verify(sealed, replace(LIST_POLICY, revocation="off"), cast.trust, at=cast.now)
@@ -222,7 +250,10 @@ def test_the_sealed_list_passes_and_its_records_are_cut_untouched(cast):
         assert [sealed[c.start : c.end].strip() for c in parts.cuts] == [body.strip() for body in bodies]
         assert all(cast.verify(sealed[c.start : c.end]).passed for c in parts.cuts)
         assert not signing.verify(
-            sealed.replace(b"<HO_VA_TEN>", b"<HO_VA_TEN>X", 1), replace(LIST_POLICY, revocation="off"), cast.trust, at=cast.now
+            sealed.replace(b"<HO_VA_TEN>", b"<HO_VA_TEN>X", 1),
+            replace(LIST_POLICY, revocation="off"),
+            cast.trust,
+            at=cast.now,
         ).passed
 
 
