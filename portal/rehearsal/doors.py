@@ -118,9 +118,17 @@ class SoftwareDoor:
         return receipt
 
     def query(self, message_id: str) -> QueryAnswer:
+        return QueryAnswer.from_json(self._ask(message_id))
+
+    def query_lines(self, message_id: str) -> list[dict[str, object]]:
+        """The lines as they are written, with the portal's own extension `trang_thai_bo`."""
+        answer = self._ask(message_id)
+        lines = answer.get("data") if isinstance(answer, dict) else None
+        return [line for line in lines if isinstance(line, dict)] if isinstance(lines, list) else []
+
+    def _ask(self, message_id: str) -> object:
         request = QueryRequest(message_id, self.unit_code, Type.QUERY, "TRA_CUU_HOC_BA")
-        answer = self._post(self.paths["query"], request.to_json())
-        return QueryAnswer.from_json(_read(answer))
+        return _read(self._post(self.paths["query"], request.to_json()))
 
     @property
     def _digest(self) -> str:

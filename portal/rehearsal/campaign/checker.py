@@ -1,4 +1,4 @@
-"""The judge: compares the three witnesses after quiet time. It shares no code with the gateway and imports none of ours.
+"""The judge: compares the three witnesses after quiet time. It shares no code with the gateway, imports none of ours.
 
 It reads the schools' ledger (JSON lines), our database (plain SQL) and the central repository's own files (its journal
 and its SQLite store), and knows nothing of how any of them came about.
@@ -107,11 +107,12 @@ class Checker:
         columns = "SELECT encode(r.sha256, 'hex') AS sha, r.id, r.state, r.standing, r.lookup_uuid::text AS uuid,"
         for row in _rows(
             line,
-            f"{columns} r.error_count, s.code AS school, bs.code AS batch_school, b.message_id, i.id AS item, i.verdict,"
-            " i.key, i.errors, i.submission_id::text AS submission, encode(i.digest, 'hex') AS digest,"
+            f"{columns} r.error_count, s.code AS school, bs.code AS batch_school, b.message_id, i.id AS item,"
+            " i.verdict, i.key, i.errors, i.submission_id::text AS submission, encode(i.digest, 'hex') AS digest,"
             " r.findings::text AS findings"
-            " FROM records_record r JOIN schools_school s ON s.id = r.school_id JOIN records_batch b ON b.id = r.batch_id"
-            " JOIN schools_school bs ON bs.id = b.school_id LEFT JOIN gateway_item i ON i.id = r.item_id",
+            " FROM records_record r JOIN schools_school s ON s.id = r.school_id"
+            " JOIN records_batch b ON b.id = r.batch_id JOIN schools_school bs ON bs.id = b.school_id "
+            " LEFT JOIN gateway_item i ON i.id = r.item_id",
         ):
             self._rows[row["sha"]].append(row)
         self._in_batches = {

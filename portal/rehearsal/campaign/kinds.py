@@ -1,7 +1,8 @@
 """What a kind of fault is, and the list of all of them.
 
-`strike` blocks until the fault is over; recovery counts from then, or from the moment it returns (monotonic seconds)
-when the fault itself was over sooner, as a kill is. It raises `Missed` when the fault had no occasion (nobody passed the fail-point), `NotRun` when it cannot be made here.
+`strike` blocks until the fault is over; recovery counts from then, or from the moment it returns (monotonic
+seconds) when the fault itself was over sooner, as a kill is. It raises `Missed` when the fault had no occasion (nobody
+passed the fail-point), `NotRun` when it cannot be made here.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,8 @@
 """Schools that hand in small batches all the while, through the real doors, and write down what they were told.
 
-After a broken answer a school sends the same bytes under the same id again, as good software does; now and then it gives
-up and stays without knowledge, and now and then it repeats what was acknowledged long ago. It never looks at the database.
+After a broken answer a school sends the same bytes under the same id again, as good software does; now and then it
+gives up and stays without knowledge, now and then it repeats what was acknowledged long ago. It never looks at the
+database.
 """
 
 import http.client
@@ -42,6 +43,8 @@ class Crowd:
     pause_seconds: float
     threads: int = 2
     replacements: "deque[tuple[str, int, UUID]]" = field(default_factory=deque)
+    # Which pupil a record is of, so that another version of it can be made.
+    pupils: dict[str, tuple[str, int]] = field(default_factory=dict)
     over: threading.Event = field(default_factory=threading.Event)
     crashed: list[str] = field(default_factory=list)
     _running: list[threading.Thread] = field(default_factory=list)
@@ -99,6 +102,7 @@ class _Clerks:
         self._numbers[school.code] = first + count
         province, pki = self.crowd.rehearsal.province, self.crowd.rehearsal.pki
         made = [make_record(province, pki, school, number) for number in range(first, first + count)]
+        self.crowd.pupils.update({str(one.lookup_uuid): (school.code, one.number) for one in made})
         return self._pack(made, BROWSER if self.rng.random() < _BROWSER_SHARE else API)
 
     def _again(self, school: School, number: int, new: UUID) -> MadeRecord:

@@ -1,5 +1,6 @@
 """Faults of our own processes: killed at random and at every named step, frozen past their lease, all dead at once."""
 
+import contextlib
 import os
 import signal
 import time
@@ -59,6 +60,7 @@ def _kill_pooled(name: str) -> Strike:
         except ProcessLookupError:
             raise Missed from None
         site.pause(0.3)
+        return None
 
     return strike
 
@@ -97,6 +99,7 @@ def _at_step(name: str) -> Strike:
     def strike(site: Site, rng: Random) -> float | None:
         if not site.order(name, "kill", patience=7.0):
             raise Missed
+        return None
 
     return strike
 
@@ -110,6 +113,7 @@ def _freeze(name: str) -> Strike:
             raise Missed
         with site.frozen(pids):
             site.pause(LEASE_SECONDS + rng.uniform(0.5, 2.0))
+        return None
 
     return strike
 
@@ -124,7 +128,5 @@ def _freeze_at_step(site: Site, rng: Random) -> None:
     try:
         site.pause(LEASE_SECONDS + rng.uniform(0.5, 2.0))
     finally:
-        try:
+        with contextlib.suppress(ProcessLookupError):  # somebody killed it meanwhile
             os.kill(pid, signal.SIGCONT)
-        except ProcessLookupError:
-            pass  # somebody killed it meanwhile

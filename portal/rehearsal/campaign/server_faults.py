@@ -1,4 +1,4 @@
-"""Faults of the servers below us: the broker forgets, stops, refuses writes; the database throws us out, is locked, full.
+"""Faults of the servers below us: the broker forgets, stops, refuses writes; the database throws us out or is locked.
 
 They use ordinary means (signals, SQL, a full file system), never a word of the portal's code.
 """
@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Iterator
 from random import Random
+from typing import Any
 
 import psycopg
 
@@ -81,7 +82,7 @@ def _stop_database(site: Site, rng: Random) -> None:
 
 def _exhaust(site: Site, rng: Random) -> None:
     """Take every connection that is left, and throw out those who have one."""
-    held: list[psycopg.Connection[object]] = []
+    held: list[psycopg.Connection[Any]] = []
     try:
         with _database(site) as line:
             line.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {_OURS}")  # noqa: S608
@@ -134,7 +135,7 @@ def _pids(site: Site, name: str) -> list[int]:
 
 
 @contextlib.contextmanager
-def _database(site: Site) -> Iterator[psycopg.Connection[object]]:
+def _database(site: Site) -> Iterator[psycopg.Connection[Any]]:
     """A line to the database; a database that is away at the moment gives no occasion."""
     try:
         line = site.connect()

@@ -1,4 +1,4 @@
-"""Where a campaign takes place: the throwaway environment, its simulator, a database line of its own, the orders folder.
+"""Where a campaign takes place: the throwaway environment, its simulator, a line to the database, the orders folder.
 
 Everything a kind of fault needs to strike, and nothing of the rooms that are being tested.
 """
@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -136,10 +136,8 @@ def replace_file(path: Path, text: str) -> None:
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):  # it died meanwhile, which is its right
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass  # it died meanwhile, which is its right
 
 
 def _just_taken(orders: Path, name: str) -> bool:
