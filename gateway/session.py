@@ -5,7 +5,7 @@ One client per description: when the description's file changes, the next call g
 
 from __future__ import annotations
 
-from functools import lru_cache
+from typing import Final
 
 from gateway import conf
 from gateway.ministry.client import MinistryClient, Token
@@ -27,11 +27,14 @@ class RowTokens:
 
 
 def client() -> MinistryClient:
-    """The client for the endpoint that the settings name."""
-    return _client(conf.endpoint().model_dump_json())
-
-
-@lru_cache(maxsize=4)
-def _client(_stamp: str) -> MinistryClient:
+    """The client for the endpoint that the settings name; threads share it."""
     description = conf.endpoint()
-    return MinistryClient(description, tokens=RowTokens(description.name))
+    held = _held.get(_KEY)
+    if held is None or held.description is not description:
+        # Two threads may both make one; the second stays, and nothing is lost but a connection.
+        held = _held[_KEY] = MinistryClient(description, tokens=RowTokens(description.name))
+    return held
+
+
+_KEY: Final = "client"
+_held: Final[dict[str, MinistryClient]] = {}
