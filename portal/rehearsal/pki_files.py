@@ -101,7 +101,7 @@ def _write_tls(keys: dict[str, PrivateKey], directory: Path, now: datetime) -> N
 
 
 def write_client_certificate(keys: dict[str, PrivateKey], directory: Path, name: str, *, now: datetime) -> Path:
-    """One more client certificate of the line's CA for the same key: what an administrator puts in before one expires."""
+    """One more client certificate of the line's CA, same key: what an administrator puts in before one expires."""
     validity = (now - timedelta(days=2), now + timedelta(days=730))
     authority = _tls_certificate(keys["tls-ca"], None, "CA kết nối thử nghiệm", validity)
     path = directory / f"{name}.pem"
