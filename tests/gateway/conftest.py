@@ -114,9 +114,9 @@ def line(peer: Peer, pki: Pki, description_file: Path) -> Callable[..., conf.End
             "client_certificate": str(pki.folder / "client.pem"),
             "client_key": str(pki.folder / "client.key"),
             "ca": str(pki.ca),
-            "connect_timeout": 2.0,
-            "read_timeout": 1.0,
-            "total_timeout": 3.0,
+            "connect_timeout": 5.0,
+            "read_timeout": 8.0,
+            "total_timeout": 15.0,
             **connection,
         }
         rows = "\n".join(f"{key} = {json.dumps(value)}" for key, value in values.items())

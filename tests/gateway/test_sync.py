@@ -58,7 +58,7 @@ def test_a_run_works_off_what_is_due_and_leaves_a_row(served: Peer, put: Callabl
     served.answer = answer
     for number in range(3):
         keys[str(put(f"a{number}", f"b{number}"))] = [f"a{number}", f"b{number}"]
-    counts = sync.run(sync.FORWARD, budget=10.0)
+    counts = sync.run(sync.FORWARD, budget=60.0)
     assert (counts["send"], counts["judged"]) == (3, 6)
     assert set(Submission.objects.values_list("state", flat=True)) == {"ANSWERED"}
     run = SyncRun.objects.get(kind="FORWARD")

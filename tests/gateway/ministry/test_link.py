@@ -134,7 +134,7 @@ def test_an_answer_that_drips_is_cut_at_the_deadline(peer: Peer, line: Line, raw
     with pytest.raises(FateUnknown) as problem:
         call(line(total_timeout=0.7))
     assert problem.value.code == "TIMEOUT"
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
 
 
 def test_an_answer_without_end_is_cut_at_its_size(peer: Peer, line: Line) -> None:
