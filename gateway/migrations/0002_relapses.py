@@ -4,25 +4,24 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('gateway', '0001_initial'),
+        ("gateway", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='endpoint',
-            name='last_cause',
-            field=models.CharField(blank=True, max_length=40, verbose_name='nguyên nhân lần trước'),
+            model_name="endpoint",
+            name="last_cause",
+            field=models.CharField(blank=True, max_length=40, verbose_name="nguyên nhân lần trước"),
         ),
         migrations.AddField(
-            model_name='endpoint',
-            name='relapses',
-            field=models.PositiveIntegerField(default=0, verbose_name='số lần tái diễn'),
+            model_name="endpoint",
+            name="relapses",
+            field=models.PositiveIntegerField(default=0, verbose_name="số lần tái diễn"),
         ),
         migrations.AddField(
-            model_name='endpoint',
-            name='resumed_at',
-            field=models.DateTimeField(null=True, verbose_name='thông lại lúc'),
+            model_name="endpoint",
+            name="resumed_at",
+            field=models.DateTimeField(null=True, verbose_name="thông lại lúc"),
         ),
     ]
