@@ -118,14 +118,16 @@ def _claim(batch_id: UUID, *, alone: bool, now: datetime) -> Claim | None:
                    lease_until = clock_timestamp() + make_interval(secs => %s)
              WHERE id = %s AND state IN ('RECEIVED', 'OPENED') AND set_aside_at IS NULL
                AND (next_check_at IS NULL OR next_check_at <= %s)
-               AND (%s OR lease_until IS NULL OR lease_until < clock_timestamp())
+               AND (%s OR lease_until < clock_timestamp())
+            RETURNING attempts_made
             """,
             [conf().lease_seconds, batch_id, now, alone],
         )
-        if cursor.rowcount != 1:
-            return None
-    batch = Batch.objects.select_related("school", "content").get(id=batch_id)
-    return Claim(batch, batch.attempts_made)
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    # The fence comes from the statement that set it: read afterwards it might already be another worker's.
+    return Claim(Batch.objects.select_related("school", "content").get(id=batch_id), row[0])
 
 
 def _unlock(key: int) -> None:

@@ -88,9 +88,11 @@ def _settled(
                 _release(outcome.released)
                 write(outcome)
                 return _count(batch, outcome.judged)
-        except (IntegrityError, OperationalError) as problem:
+        except (IntegrityError, OperationalError, UniqueViolation, DeadlockDetected) as problem:
             # Another worker stored the same pupil or id between our look and our COPY: look again, it is there now.
-            if attempt == _RETRIES - 1 or not isinstance(problem.__cause__, UniqueViolation | DeadlockDetected):
+            # (COPY goes past Django's wrapper, so its errors come bare.)
+            cause = problem.__cause__ or problem
+            if attempt == _RETRIES - 1 or not isinstance(cause, UniqueViolation | DeadlockDetected):
                 raise
     raise AssertionError("unreachable")
 

@@ -1,0 +1,78 @@
+"""Several workers at once: the database arbitrates, and nothing is admitted twice or lost."""
+
+import threading
+from datetime import UTC, datetime
+
+import pytest
+from django.db import connections
+
+from portal.records import housekeeping, intake, processing
+from portal.records.models import Batch, Content, Record
+from portal.rehearsal.batches import unsigned_batch
+
+NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def together(*acts) -> list[BaseException]:
+    """Run the acts in threads that start at one moment; what they raised."""
+    barrier, raised = threading.Barrier(len(acts)), []
+
+    def run(act) -> None:
+        try:
+            barrier.wait(timeout=30)
+            act()
+        except BaseException as problem:
+            raised.append(problem)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=[act]) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    return raised
+
+
+def test_two_batches_with_the_same_pupils_admit_each_pupil_once(cast, hand_in, settings):
+    settings.RECORDS = {"chunk_records": 3}
+    school = cast.made("02")
+    made = cast.records(school, 9)
+    first = hand_in(school, unsigned_batch(made).data, process=False)
+    second = hand_in(school, unsigned_batch(made[::-1]).data, process=False)
+    raised = together(*[lambda b=batch: processing.process_batch(batch_id=b.id) for batch in (first, second)])
+    assert raised == []
+    assert Record.objects.filter(standing="IN_FORCE").count() == 9
+    assert Record.objects.filter(state="REFUSED").count() == 9
+    assert set(Batch.objects.values_list("state", flat=True)) == {"PROCESSED"}
+
+
+def test_two_workers_on_one_batch_do_its_work_once(cast, hand_in):
+    school = cast.made("02")
+    batch = hand_in(school, unsigned_batch(cast.records(school, 6)).data, process=False)
+    assert together(*[lambda: processing.process_batch(batch_id=batch.id)] * 3) == []
+    processing.process_batch(batch_id=batch.id)
+    assert Record.objects.filter(state="ADMITTED").count() == 6
+
+
+def test_the_same_file_handed_in_many_times_at_once_is_one_batch(cast):
+    school = cast.row(cast.made("02"))
+    data = unsigned_batch(cast.records(cast.made("02"), 2)).data
+    found = []
+
+    def act() -> None:
+        found.append(intake.receive_batch(school=school, file=[data], now=NOW).batch.id)
+
+    assert together(*[act] * 4) == []
+    assert len(set(found)) == 1
+    assert (Batch.objects.count(), Content.objects.count()) == (1, 1)
+
+
+def test_without_any_broker_everything_still_gets_done(cast, hand_in, settings):
+    for level in ("02", "03"):
+        school = cast.made(level)
+        hand_in(school, unsigned_batch(cast.records(school, 2)).data, process=False)
+    done = housekeeping.drain()
+    assert (done["batches"], done["packages"], done["records"]) == (2, 2, 4)
+    assert set(Record.objects.values_list("state", flat=True)) == {"DISPATCHED"}
