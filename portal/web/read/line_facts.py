@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.utils.translation import gettext as _
 
 from gateway.conf import endpoint
 from gateway.models import SyncRun
+from portal.web.formats import moment
 
 
 def description_facts() -> list[tuple[str, str]]:
@@ -25,6 +28,16 @@ def description_facts() -> list[tuple[str, str]]:
         (_("Đầu mối của Sở"), who.our_contact),
     ]
     return [(name, value) for name, value in rows if value]
+
+
+def silence(*, now: datetime) -> str:
+    """Why nothing may be sent at this hour although the line is open; empty when it may. Raises EndpointUnreadable."""
+    found = endpoint()
+    maintenance = found.maintenance_at(now)
+    if maintenance is not None:
+        until = moment(maintenance.ends)
+        return _("Bộ bảo trì đến %(until)s: %(reason)s") % {"until": until, "reason": maintenance.reason or "—"}
+    return "" if found.sending_allowed(now) else _("Ngoài khung giờ được gửi; các gói tự đi khi đến giờ.")
 
 
 def last_runs() -> list[SyncRun]:

@@ -11,7 +11,7 @@ from portal.accounts.policy import Permission
 from portal.web.access import Opening, page
 from portal.web.journalling import keep
 from portal.web.read.line import line_now
-from portal.web.read.line_facts import description_facts, last_runs
+from portal.web.read.line_facts import description_facts, last_runs, silence
 from portal.web.read.status import health
 
 
@@ -38,12 +38,12 @@ def endpoint_live(request: HttpRequest) -> HttpResponse:
 
 
 def _endpoint() -> dict[str, object]:
-    problem, facts = "", list[tuple[str, str]]()
+    now = timezone.now()
+    shown: dict[str, object] = {"line": line_now(), "runs": last_runs(), "now": now}
     try:
-        facts = description_facts()
+        return shown | {"facts": description_facts(), "silence": silence(now=now)}
     except conf.EndpointUnreadable as unreadable:
-        problem = unreadable.message
-    return {"line": line_now(), "facts": facts, "problem": problem, "runs": last_runs(), "now": timezone.now()}
+        return shown | {"problem": unreadable.message}
 
 
 @page(Opening.PUBLIC)
