@@ -109,8 +109,10 @@ def _expat(data: bytes, child: str) -> tuple[Cut, ...]:
         nonlocal depth, start
         depth -= 1
         if depth == 1 and name == child and start >= 0:
-            # On an end tag the index points at "</"; on an empty element at "<", both times up to the next ">".
-            found.append(Cut(start, _tag_end(data, parser.CurrentByteIndex)))
+            # On an end tag the index points at "</"; after an empty element it points behind its "/>".
+            index = parser.CurrentByteIndex
+            empty = data[index - 2 : index] == b"/>" and _tag_end(data, start) == index
+            found.append(Cut(start, index if empty else _tag_end(data, index)))
             start = -1
 
     parser.StartElementHandler = opened

@@ -44,9 +44,7 @@ _DECLARATION: Final = re.compile(
     rb"""(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*(?:"(?:yes|no)"|'(?:yes|no)'))?[ \t\r\n]*\?>"""
 )
 _FORBIDDEN: Final = re.compile(rb"<!(?!\[CDATA\[)|<\?")
-_NAMESPACE: Final = re.compile(
-    rb"""[ \t\r\n]xmlns(?::[^\s=<>"']{1,300})?[ \t\r\n]*=[ \t\r\n]*(?:"([^"]*)"|'([^']*)')"""
-)
+_NAMESPACE: Final = re.compile(rb"""xmlns(?::[^\s=<>"']{1,300})?[ \t\r\n]*=[ \t\r\n]*(?:"([^"]*)"|'([^']*)')""")
 _ABSOLUTE: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*:[^\s<&]+\Z")
 
 
@@ -141,7 +139,7 @@ def _check_encoding(data: bytes) -> None:
         ) from None
     if b"\x00" in body:
         raise MalformedDocument("ENCODING", "Tệp chứa byte 0, không phải UTF-8. Hãy lưu tệp ở mã UTF-8 rồi gửi lại.")
-    if body.startswith(b"<?xml"):
+    if body[:5] == b"<?xml" and body[5:6] in (b" ", b"\t", b"\r", b"\n", b"?"):
         declaration = _DECLARATION.match(body)
         if declaration is None:
             raise MalformedDocument(

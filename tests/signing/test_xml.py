@@ -1,0 +1,80 @@
+"""The gate and the cutter."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import signing
+from signing import MalformedDocument, cut, parse
+
+HOSTILE = [
+    (b"", "EMPTY"),
+    (b"<a>", "NOT_WELL_FORMED"),
+    (b"<!DOCTYPE a><a/>", "DTD"),
+    (b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "DTD"),
+    (b"<a><!-- --></a>", "COMMENT"),
+    (b"<a><?b c?></a>", "PROCESSING_INSTRUCTION"),
+    (b'<?xml-stylesheet href="x"?><a/>', "PROCESSING_INSTRUCTION"),
+    ("<a>é</a>".encode("latin-1"), "ENCODING"),
+    ("<a/>".encode("utf-16"), "ENCODING"),
+    (b'<?xml version="1.0" encoding="ISO-8859-1"?><a/>', "ENCODING_DECLARED"),
+    (b'<?xml version="1.1"?><a/>', "DECLARATION"),
+    (b'<a xmlns="relative"/>', "NAMESPACE_RELATIVE"),
+    (b"<a:b/>", "NAMESPACE_UNDECLARED"),
+    (b"<a>" * 65 + b"</a>" * 65, "TOO_DEEP"),
+    (b"<" + b"a" * 300 + b"/>", "NAME_TOO_LONG"),
+    (b"<a>&lt</a>", "NOT_WELL_FORMED"),
+    (b"<a>" + b"x" * (2 * 1024 * 1024) + b"</a>", "TOO_LARGE"),
+]
+
+
+@pytest.mark.parametrize(("data", "code"), HOSTILE, ids=[code for _, code in HOSTILE])
+def test_what_may_not_become_a_tree_is_refused_by_name(data, code):
+    with pytest.raises(MalformedDocument) as caught:
+        parse(data)
+    assert caught.value.code == code
+
+
+def test_a_bom_and_cdata_are_let_in():
+    assert parse(b'\xef\xbb\xbf<?xml version="1.0" encoding="utf-8"?><a><![CDATA[<b>]]></a>').root.text == "<b>"
+
+
+RECORDS = [b"<HOC_BA/>", b'<HOC_BA id="1"><A b=">">x</A></HOC_BA>', b"<HOC_BA><A><![CDATA[</HOC_BA>]]></A></HOC_BA>"]
+
+
+@given(st.lists(st.sampled_from(RECORDS)), st.sampled_from([b"", b" ", b"\n\t"]), st.sampled_from([b"", b"<S>x</S>"]))
+def test_records_are_cut_without_touching_a_byte(records, space, rest):
+    data = b'<?xml version="1.0"?>\n<DANH_SACH_HOC_BA id="l">' + space.join(records) + rest + b"</DANH_SACH_HOC_BA>"
+    found = cut(data)
+    assert [data[c.start : c.end] for c in found.cuts] == records
+    assert found.root_id == "l"
+    assert parse(found.shell).root.tag == "DANH_SACH_HOC_BA"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"<DANH_SACH_HOC_BA><X><HOC_BA></HOC_BA></X></DANH_SACH_HOC_BA>",
+        b"<DANH_SACH_HOC_BA><HOC_BA><HOC_BA></HOC_BA></HOC_BA>x<HOC_BA></DANH_SACH_HOC_BA>",
+        b"<OTHER><HOC_BA></HOC_BA></OTHER>",
+    ],
+)
+def test_records_elsewhere_are_refused(data):
+    with pytest.raises(MalformedDocument):
+        cut(data)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.data())
+def test_mutated_bytes_never_give_other_content_or_an_unnamed_error(cast, data):
+    record = cast.record(0, spelling=data.draw(st.sampled_from(["dotnet", "java", "dss"])))
+    at = data.draw(st.integers(0, len(record) - 1))
+    piece = data.draw(st.binary(max_size=3))
+    mutated = record[:at] + piece + record[at + data.draw(st.integers(0, 3)) :]
+    report = cast.verify(mutated)
+    assert isinstance(report, signing.Report)
+    assert report.code != "UNFORESEEN"
+    if report.passed:
+        assert report.content_digest == cast.verify(record).content_digest
