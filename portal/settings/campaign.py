@@ -9,7 +9,8 @@ RECORDS = {
     **RECORDS,
     "lease_seconds": 6,
     "recheck_seconds": 2,
-    "linger_seconds": 0.3,
+    "linger_seconds": 0.2,
+    "package_records": 3,
     "min_free_bytes": 16_000_000,
 }
 CELERY_BROKER_TRANSPORT_OPTIONS = {**CELERY_BROKER_TRANSPORT_OPTIONS, "visibility_timeout": 30}

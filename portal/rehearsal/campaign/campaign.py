@@ -43,13 +43,13 @@ class Wish:
     isolated: bool = False
 
 
-def environment(folder: Path, orders: Path, tell: Callable[[str], None]) -> Environment:
+def environment(folder: Path, orders: Path, tell: Callable[[str], None], *, settings: str = SETTINGS) -> Environment:
     """The environment of a campaign: short leases, fail-points that take orders, quick restarts."""
     return Environment(
         folder=folder,
         prepare=("--seed", "1", "--schools", str(SCHOOLS)),
         extra_env={
-            "DJANGO_SETTINGS_MODULE": SETTINGS,
+            "DJANGO_SETTINGS_MODULE": settings,
             "HOCBA_FAILPOINT_ORDERS": str(orders),
         },
         longest_wait=1.0,
@@ -108,7 +108,7 @@ class Campaign:
     def _crowd(self, rehearsal: Rehearsal, ledger: SchoolLedger) -> Crowd:
         return Crowd(
             rehearsal=rehearsal, base_url=self.site.env.url.rstrip("/"), paths=door_paths(), ledger=ledger,
-            seed=self.wish.seed, pause_seconds=0.5,
+            seed=self.wish.seed, pause_seconds=0.3,
         )  # fmt: skip
 
     def _nemesis(self, started: float) -> Nemesis:
@@ -165,8 +165,8 @@ def _by_kind(nemesis: Nemesis, progress: Progress) -> dict[str, dict[str, Any]]:
     return {
         kind.name: {
             "injected": counts[kind.name],
-            "recovery_median_s": round(statistics.median(found), 2) if (found := recoveries.get(kind.name)) else None,
-            "recovery_worst_s": round(max(found), 2) if found else None,
+            "median_s": round(statistics.median(found), 2) if (found := recoveries.get(kind.name)) else None,
+            "worst_s": round(max(found), 2) if found else None,
         }
         for kind in nemesis.kinds
         if kind.name not in nemesis.not_run
@@ -181,4 +181,8 @@ def make_site(env: Environment, orders: Path, *, isolated: bool, ballast: Path |
 
 
 def as_text(report: Mapping[str, Any]) -> str:
-    return json.dumps(report, ensure_ascii=False, indent=1)
+    """JSON with one line for every kind of fault: it is read by people too."""
+    kinds = report.get("kinds", {})
+    text = json.dumps({**report, "kinds": "@kinds"}, ensure_ascii=False, indent=1)
+    lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(facts)}" for name, facts in kinds.items())
+    return text.replace('"@kinds"', "{\n" + lines + "\n }")

@@ -13,7 +13,7 @@ from portal.rehearsal.campaign.kinds import Kind, Missed, Stage, Strike
 from portal.rehearsal.campaign.site import TOTAL_TIMEOUT, Site
 
 _LANE = "line"
-_PATIENCE = 4.0
+_PATIENCE = 3.0
 _CONTENT = "submit"  # most receipts that can be forged answer a submission
 # name in the report → kind of the simulator, service, times, parameters
 _FAULTS: Mapping[str, tuple[str, str, int, Mapping[str, Any]]] = {

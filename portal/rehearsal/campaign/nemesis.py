@@ -6,7 +6,7 @@ What found no occasion is tried again while there is time, and never counted as 
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, islice
@@ -16,8 +16,9 @@ from portal.rehearsal.campaign.kinds import Kind, Missed, NotRun, Stage
 from portal.rehearsal.campaign.site import Site
 
 _TRIES = 4
-# The line has by far the most kinds: two threads work on them.
-_THREADS = {"line": 2}
+_PAIR_SHARE = 0.25
+# The line has by far the most kinds: several threads work on them.
+_THREADS = {"line": 3}
 
 
 @dataclass(frozen=True)
@@ -87,14 +88,13 @@ class Nemesis:
     def _work(self, share: Sequence[Kind], name: str) -> None:
         rng = Random(f"{self.seed}/{name}")
         partners = cycle(share)
-        for position, kind in enumerate(share):
-            for _ in range(_TRIES):
-                if self.site.over.is_set() or time.monotonic() > self.deadline:
-                    return
-                if self._strike(kind, rng):
-                    break
-            if self.pairs and position % 4 == 3:
+        waiting = deque((kind, 1) for kind in share)
+        while waiting and not self.site.over.is_set() and time.monotonic() < self.deadline:
+            kind, tries = waiting.popleft()
+            if self.pairs and rng.random() < _PAIR_SHARE:
                 self._pair(kind, next(partners), rng)
+            elif not self._strike(kind, rng) and tries < _TRIES:
+                waiting.append((kind, tries + 1))
             # Faults that come too thick would only hit a system that is down already.
             self.site.pause(rng.uniform(0.0, 0.4))
 

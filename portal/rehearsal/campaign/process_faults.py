@@ -11,6 +11,7 @@ from portal.rehearsal.campaign.site import LEASE_SECONDS, Site
 
 _HEAVY = "processes"
 _STEPS = "steps"
+_FROZEN = "frozen"
 _KILLED = {
     "worker-records": Stage.RECORDS, "worker-forwarding": Stage.FORWARDING, "beat": Stage.FORWARDING,
     "web": Stage.INTAKE, "simulator": Stage.FORWARDING, "postgres": Stage.FORWARDING, "valkey": Stage.RECORDS,
@@ -20,7 +21,7 @@ _STAGE_OF_STEP = {
     **dict.fromkeys(("P5", "P6", "P7", "P8", "P10"), Stage.RECORDS),
     **dict.fromkeys(("P9", "P11", "P12", "P13", "P14", "P15", "P16", "P17", "P18"), Stage.FORWARDING),
 }
-_READY_SECONDS = 40.0
+_READY_SECONDS = 10.0
 
 
 def kinds() -> list[Kind]:
@@ -31,9 +32,9 @@ def kinds() -> list[Kind]:
     ]
     steps = [Kind(f"step:{name}", stage, _at_step(name), _STEPS) for name, stage in _STAGE_OF_STEP.items()]
     frozen = [
-        Kind("frozen:worker-forwarding", Stage.FORWARDING, _freeze("worker-forwarding"), _HEAVY),
-        Kind("frozen:worker-records", Stage.RECORDS, _freeze("worker-records"), _HEAVY),
-        Kind("frozen:at-step", Stage.FORWARDING, _freeze_at_step, _STEPS),
+        Kind("frozen:worker-forwarding", Stage.FORWARDING, _freeze("worker-forwarding"), _FROZEN),
+        Kind("frozen:worker-records", Stage.RECORDS, _freeze("worker-records"), _FROZEN),
+        Kind("frozen:at-step", Stage.FORWARDING, _freeze_at_step, _FROZEN),
     ]
     return [*killed, *pooled, *steps, *frozen, Kind("kill:everything", Stage.FORWARDING, _kill_everything, _HEAVY)]
 

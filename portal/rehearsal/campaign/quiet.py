@@ -84,7 +84,7 @@ def ask_answers(rehearsal: Rehearsal, base_url: str, ledger: SchoolLedger) -> in
             continue
         finally:
             line.close()
-        ledger.told(message_id, [(one["ma_tra_cuu_uuid"], _word(one), str(one.get("error", ""))) for one in lines])
+        ledger.told(message_id, [(str(one["ma_tra_cuu_uuid"]), _word(one), str(one.get("error", ""))) for one in lines])
         asked += 1
     return asked
 

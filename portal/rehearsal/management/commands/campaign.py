@@ -91,27 +91,33 @@ def _campaign(options: Mapping[str, Any], tell: Any) -> dict[str, Any]:
         minutes=options["minutes"], quiet_seconds=options["quiet"], isolated=options["inside"],
     )  # fmt: skip
     with _folders(options["keep"]) as (folder, workshop):
-        small = wish.isolated and options["keep"] is None
-        if small:
+        if wish.isolated:
             small_disk(folder)
         orders = workshop / "orders"
         orders.mkdir(exist_ok=True)
         with environment(folder, orders, tell) as env:
             look_into(env)
             settle_in(env)
-            ballast = folder / _BALLAST if small else None
+            ballast = folder / _BALLAST if wish.isolated else None
             site = make_site(env, orders, isolated=wish.isolated, ballast=ballast)
-            return Campaign(site, wish, workshop, tell).play()
+            try:
+                return Campaign(site, wish, workshop, tell).play()
+            finally:
+                shutil.copytree(env.installation.places.log, workshop / "log", dirs_exist_ok=True)
 
 
 def _outage(options: Mapping[str, Any], tell: Any) -> dict[str, Any]:
+    """With the settings and the endpoint's times of every day: what is measured is what a province would see."""
     with _folders(options["keep"]) as (folder, workshop):
         orders = workshop / "orders"
         orders.mkdir(exist_ok=True)
-        with environment(folder, orders, tell) as env:
+        with environment(folder, orders, tell, settings="portal.settings.embedded") as env:
             look_into(env)
             site = make_site(env, orders, isolated=options["inside"], ballast=None)
-            return outage.play(site, records=options["records"], seed=options["seed"], tell=tell)
+            try:
+                return outage.play(site, records=options["records"], seed=options["seed"], tell=tell)
+            finally:
+                shutil.copytree(env.installation.places.log, workshop / "log", dirs_exist_ok=True)
 
 
 @contextmanager
