@@ -92,10 +92,10 @@ def test_a_clerk_hands_in_a_zip_and_watches_it_to_accepted(page, live_server, ca
     # From here on nobody touches the page: it must tell by itself what becomes of the batch.
     page.evaluate("window.notReloaded = true")
     processing.process_batch(batch_id=Batch.objects.get().pk)
-    page.wait_for_selector("#hoc-ba a >> nth=2", timeout=15_000)
+    page.wait_for_selector("#hoc-ba a >> nth=2", timeout=60_000)
     dispatch.dispatch_due(now=timezone.now() + timedelta(days=1), at_once=True)
     Item.objects.update(verdict="ACCEPTED", judged_at=timezone.now())
-    page.wait_for_selector("text=Bộ chấp nhận mọi học bạ", timeout=15_000)
+    page.wait_for_selector("text=Bộ chấp nhận mọi học bạ", timeout=60_000)
     assert page.evaluate("window.notReloaded")
     assert page.locator("#tien-do[hx-trigger]").count() == 0
     accessible(page)
