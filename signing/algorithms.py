@@ -57,7 +57,10 @@ class Canonicalization:
 
 
 _HASHES: Final[Mapping[str, Callable[..., Any]]] = {
-    "sha1": hashlib.sha1, "sha256": hashlib.sha256, "sha384": hashlib.sha384, "sha512": hashlib.sha512,
+    "sha1": hashlib.sha1,
+    "sha256": hashlib.sha256,
+    "sha384": hashlib.sha384,
+    "sha512": hashlib.sha512,
 }
 
 DIGESTS: Final[Mapping[str, str]] = {
@@ -116,9 +119,7 @@ class AlgorithmPolicy:
         """Whether this digest may be relied on for something signed at that time."""
         if name in self.digests and name not in _WEAK_DIGESTS:
             return True
-        return (
-            name == "sha1" and self.sha1_until is not None and signed_at is not None and signed_at < self.sha1_until
-        )
+        return name == "sha1" and self.sha1_until is not None and signed_at is not None and signed_at < self.sha1_until
 
     def admits_method(self, method: SignatureMethod, signed_at: datetime | None) -> bool:
         """Whether this signature method may be relied on for something signed at that time."""

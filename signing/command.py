@@ -91,7 +91,7 @@ def _verify_file(
         chosen = policy or replace(guess_policy(piece), revocation="off")
         found.append((name, verify(piece, chosen, trust, at=at)))
         if second:
-            from signing.verification.second import verify_again  # noqa: PLC0415 - signxml is slow to import
+            from signing.verification.second import verify_again
 
             found.append((f"{name} (2)", verify_again(piece, chosen, trust, at=at)))
     return found

@@ -16,7 +16,7 @@ class SigningError(Exception):
         self.message = message
 
 
-class MalformedDocument(SigningError):  # noqa: N818 - the house names conditions, not errors
+class MalformedDocument(SigningError):
     """The bytes are no document that may be looked at: broken XML, forbidden constructs, limits exceeded."""
 
     def __init__(self, code: str, message: str, line: int | None = None, column: int | None = None) -> None:
@@ -25,23 +25,23 @@ class MalformedDocument(SigningError):  # noqa: N818 - the house names condition
         self.column = column
 
 
-class PolicyUnreadable(SigningError):  # noqa: N818
+class PolicyUnreadable(SigningError):
     """A signature policy contradicts itself or names what does not exist."""
 
 
-class TrustStoreUnreadable(SigningError):  # noqa: N818
+class TrustStoreUnreadable(SigningError):
     """A certificate or trust store cannot be read."""
 
 
-class KeyUnavailable(SigningError):  # noqa: N818
+class KeyUnavailable(SigningError):
     """A sealing key cannot be used now: wrong passphrase or PIN, token removed, session lost, service away."""
 
 
-class TimestampUnavailable(SigningError):  # noqa: N818
+class TimestampUnavailable(SigningError):
     """No time-stamp could be obtained from any configured authority."""
 
 
-class ArchiveRefused(SigningError):  # noqa: N818
+class ArchiveRefused(SigningError):
     """A ZIP archive breaks one of the rules Z1 to Z8."""
 
     def __init__(self, code: str, message: str, member: str | None = None) -> None:
