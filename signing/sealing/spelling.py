@@ -83,9 +83,10 @@ class Spelling:
 
     def _object(self, values: Values) -> str:
         if self.profile.kind == "XMLDSIG":
-            # CV 2088: the signing time stands in Object/SignatureProperties/SignatureProperty.
+            # CV 2088: the signing time stands in Object/SignatureProperties/SignatureProperty. The id stands where no
+            # record of a package carries one: programs that register ids by element would meet one id many times.
             return (
-                f'<ds:Object Id="{TIME_ID}"><SignatureProperties><SignatureProperty Target="#{SIGNATURE_ID}">'
+                f'<ds:Object><SignatureProperties Id="{TIME_ID}"><SignatureProperty Target="#{SIGNATURE_ID}">'
                 f"<SigningTime>{self._time()}</SigningTime></SignatureProperty></SignatureProperties></ds:Object>"
             )
         # ETSI EN 319 132-1 § 6.3: what BASELINE-B asks of the signed properties.

@@ -63,7 +63,7 @@ def test_a_seal_verifies_in_xmlsec1(key: SoftwareKey, profile: SealProfile, tmp_
     (tmp_path / "sealed.xml").write_bytes(seal(DOCUMENT, key=key, profile=profile, at=AT))
     pem = x509.load_der_x509_certificate(key.certificate).public_bytes(Encoding.PEM)
     (tmp_path / "key.pem").write_bytes(pem)
-    ids = ["DANH_SACH_HOC_BA", "Object", "http://uri.etsi.org/01903/v1.3.2#:SignedProperties"]
+    ids = ["DANH_SACH_HOC_BA", "SignatureProperties", "http://uri.etsi.org/01903/v1.3.2#:SignedProperties"]
     names = [part for name in ids for part in (f"--id-attr:{'id' if name.startswith('DANH') else 'Id'}", name)]
     command = ["xmlsec1", "--verify", *names, "--pubkey-cert-pem", str(tmp_path / "key.pem")]
     result = subprocess.run([*command, str(tmp_path / "sealed.xml")], capture_output=True, text=True, timeout=60)
