@@ -15,6 +15,7 @@ from zlib import crc32
 
 import zstandard
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Length
 
 from gateway import failpoints, outbox
@@ -22,9 +23,9 @@ from gateway.conf import endpoint
 from gateway.models import Document, Endpoint, Submission
 from portal.records import nudge, packing
 from portal.records.conf import conf, seal_profile, sealing_key
-from portal.records.models import Record
+from portal.records.models import Recall, Record
 from portal.records.packing import Weighed
-from portal.records.states import RecordState, Standing
+from portal.records.states import RecallState, RecordState, Standing
 from signing.sealing import seal
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 # Around `content` in the HTTP body: the authentication part and JSON's own characters, generously.
 _BODY_RESERVE = 8_192
 _LOCK = 0x5EA1
+_OUR_SEAL = "SEAL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,17 @@ def waiting_groups() -> list[Group]:
 
 
 def _waiting() -> "QuerySet[Record]":
-    return Record.objects.filter(state=RecordState.ADMITTED, standing=Standing.IN_FORCE)
+    """What may be packed. A pupil's next version waits until the Ministry has decided on the recall of the former one:
+    sent at once it would overtake the recall, and two versions would be in force there."""
+    undecided = Recall.objects.filter(
+        Q(item__isnull=True) | Q(item__verdict="PENDING"),
+        state__in=[RecallState.APPROVED, RecallState.DISPATCHED],
+        record__item__verdict__in=["PENDING", "ACCEPTED"],
+        record__cccd=OuterRef("cccd"),
+        record__school_year=OuterRef("school_year"),
+        record__grade=OuterRef("grade"),
+    ).exclude(record__cccd="")
+    return Record.objects.filter(~Exists(undecided), state=RecordState.ADMITTED, standing=Standing.IN_FORCE)
 
 
 @transaction.atomic
@@ -229,7 +241,7 @@ def take_back(*, submission_id: UUID) -> int:
 def take_back_due(*, limit: int = 20) -> int:
     """Packages that may be packed anew by themselves: too big, or with the culprit named.
 
-    A package refused for our own seal or form would be refused again; it waits for an officer.
+    Without a named culprit the package is bisected (below); one refused for our own seal waits for an officer.
     """
     refused = Submission.objects.filter(
         state="REFUSED", kind="RECORDS", items__verdict="PENDING", items__record__isnull=False
@@ -238,3 +250,36 @@ def take_back_due(*, limit: int = 20) -> int:
     too_big = refused.filter(reason_code__in=endpoint().answers.too_big)
     due = set(named.values_list("id", flat=True)[:limit]) | set(too_big.values_list("id", flat=True)[:limit])
     return sum(take_back(submission_id=submission_id) for submission_id in due)
+
+
+def bisect_due(*, now: datetime, limit: int = 10) -> int:
+    """Packages refused for their content without a word about the culprit go again in two halves, until a package of
+    one is left, whose refusal is that record's own. One refused for our seal would be refused again: it waits."""
+    refused = (
+        Submission.objects.filter(state="REFUSED", kind="RECORDS", items_count__gt=1, items__record__isnull=False)
+        .exclude(items__verdict="REJECTED")
+        .exclude(reason_code__in=endpoint().answers.too_big)
+        .exclude(reason_code__startswith=_OUR_SEAL)
+    )
+    due = set(refused.values_list("id", flat=True)[:limit])
+    halved = sum(_bisect(submission_id, now=now) for submission_id in due)
+    if halved:
+        nudge.send(nudge.FORWARD)
+    return halved
+
+
+@transaction.atomic
+def _bisect(submission_id: UUID, *, now: datetime) -> int:
+    """The records of one refused package in two new ones; 0 when another worker was first."""
+    held = Record.objects.filter(item__submission_id=submission_id).order_by("id")
+    rows = list(held.values_list("id", "school_year", "level", "school_id", "school__code"))
+    if not rows or not take_back(submission_id=submission_id):
+        return 0
+    own = conf().on_behalf_of_schools
+    _, school_year, level, school_id, school_code = rows[0]
+    group = Group(school_year, level, school_id if own else None, school_code if own else "")
+    ids = [row[0] for row in rows]
+    middle = (len(ids) + 1) // 2
+    for half in (ids[:middle], ids[middle:]):
+        _hand_over(group, half, now=now)
+    return len(ids)

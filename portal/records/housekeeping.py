@@ -23,6 +23,7 @@ def look_after(*, until: datetime, clock: Clock = timezone.now) -> None:
     """One round. Rounds that overlap do no harm: every step is claimed in the database."""
     processing.process_due(clock=clock, until=until)
     dispatching.take_back_due()
+    dispatching.bisect_due(now=clock())
     dispatching.dispatch_due(now=clock())
     recall.dispatch_due(now=clock())
     _sweep_now_and_then(clock())
@@ -34,6 +35,7 @@ def drain(*, clock: Clock = timezone.now) -> dict[str, int]:
     while True:
         batches = processing.process_due(clock=clock)
         dispatching.take_back_due()
+        dispatching.bisect_due(now=clock())
         handed_over = dispatching.dispatch_due(now=clock(), at_once=True)
         recalls = recall.dispatch_due(now=clock())
         done["batches"] += batches

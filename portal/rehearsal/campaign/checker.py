@@ -315,7 +315,8 @@ class Checker:
                 line for line in self._lines.get(old, []) if self._messages_there[line["messageid"]]["type"] == 5
             ]
             done = [self._messages_there[line["messageid"]]["judged_at"] for line in recalls if line["took_effect"]]
-            if held is None or replaced is None:
+            refused = any(line["verdict"] == 3 for line in recalls)
+            if held is None or replaced is None or refused:
                 continue
             self.findings.counts["replacements_held"] += 1
             if not done or min(done) > held["held_at"]:

@@ -2,6 +2,7 @@
 
 import time
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -11,6 +12,7 @@ from portal.records import dispatch, recall
 from portal.records.models import Recall, Record
 from portal.records.states import RecallState, RecordState, Standing
 from portal.rehearsal.batches import unsigned_batch
+from portal.rehearsal.records import finish, make_draft
 from signing.xml import cut, parse
 
 LATER = timedelta(minutes=2)
@@ -126,6 +128,58 @@ def test_records_of_a_package_refused_as_too_big_are_packed_again(cast, hand_in,
     assert dispatch.take_back_due() == 2
     assert dispatch.take_back_due() == 0
     assert dispatch.dispatch_due(now=now + LATER).records == 2
+
+
+def refuse(submission: Submission, code: str, now) -> None:
+    """As outbox.settle writes it when the Ministry refuses a package and names nobody."""
+    Submission.objects.filter(id=submission.id).update(state="SENDING", lease_until=now, next_attempt_at=None)
+    Submission.objects.filter(id=submission.id).update(
+        state="REFUSED", lease_until=None, reason_code=code, closed_at=now, next_attempt_at=None
+    )
+
+
+def test_a_package_refused_without_a_culprit_goes_again_in_two_halves(cast, hand_in, now):
+    school = cast.made("02")
+    hand_in(school, unsigned_batch(cast.records(school, 5)).data)
+    dispatch.dispatch_due(now=now + LATER)
+    first = Submission.objects.get()
+    refuse(first, "PACKAGE_INVALID", now)
+    assert dispatch.take_back_due() == 0
+    assert dispatch.bisect_due(now=now) == 5
+    assert dispatch.bisect_due(now=now) == 0
+    halves = Submission.objects.exclude(id=first.id)
+    assert sorted(one.items_count for one in halves) == [2, 3]
+    assert not Record.objects.exclude(state=RecordState.DISPATCHED).exists()
+    assert set(Record.objects.values_list("item__submission_id", flat=True)) == {one.id for one in halves}
+
+
+def test_a_package_refused_for_our_seal_waits_for_an_officer(cast, hand_in, now):
+    school = cast.made("02")
+    hand_in(school, unsigned_batch(cast.records(school, 2)).data)
+    dispatch.dispatch_due(now=now + LATER)
+    refuse(Submission.objects.get(), "SEAL_INVALID", now)
+    assert dispatch.bisect_due(now=now) == 0
+
+
+def test_a_replacement_waits_for_the_ministrys_word_on_the_recall(cast, hand_in, now, django_user_model):
+    """Found by `campaign --faults 110 --seed 2`: the new version took effect before the recall of the former one."""
+    school = cast.made("02")
+    hand_in(school, unsigned_batch(cast.records(school, 1)).data)
+    dispatch.dispatch_due(now=now + LATER)
+    Item.objects.update(verdict="ACCEPTED", judged_at=now)
+    clerk, officer = django_user_model.objects.order_by("id")[:2]
+    asked = recall.request(record=Record.objects.get(), reason="Sai điểm", requested_by=clerk, now=now)
+    recall.approve(recall=asked, decided_by=officer, now=now)
+    draft = make_draft(cast.province, cast.pki, school, 0)
+    draft.lookup_uuid = UUID(int=7, version=4)
+    draft.general["MA_TRA_CUU_UUID"] = str(draft.lookup_uuid)
+    hand_in(school, unsigned_batch([finish(draft)]).data)
+    assert Record.objects.filter(state=RecordState.ADMITTED).count() == 1
+    assert dispatch.dispatch_due(now=now + LATER).records == 0
+    assert recall.dispatch_due(now=now) == 1
+    assert dispatch.dispatch_due(now=now + LATER).records == 0
+    Item.objects.filter(submission__kind="RECALL").update(verdict="ACCEPTED", judged_at=now)
+    assert dispatch.dispatch_due(now=now + LATER).records == 1
 
 
 def test_packing_sixty_records_stays_quick(cast, hand_in, now):
