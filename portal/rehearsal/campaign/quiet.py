@@ -25,7 +25,7 @@ _OPEN = """
 SELECT (SELECT count(*) FROM records_batch WHERE state IN ('RECEIVED', 'OPENED') AND set_aside_at IS NULL),
        (SELECT count(*) FROM records_record WHERE state = 'RECEIVED' OR (state = 'ADMITTED' AND standing = 'IN_FORCE')),
        (SELECT count(*) FROM gateway_submission WHERE closed_at IS NULL)
-           + (SELECT count(*) FROM records_record r JOIN gateway_item i ON i.id = r.item_id WHERE i.verdict = 'PENDING'),
+           + (SELECT count(*) FROM gateway_item i JOIN records_record r ON r.item_id = i.id WHERE verdict = 'PENDING'),
        (SELECT count(*) FROM records_recall WHERE state IN ('REQUESTED', 'APPROVED'))
 """
 _QUERIES = 250
