@@ -42,6 +42,7 @@ class Conf:
     roster_is_binding: bool = False
     check_revocation: bool = True
     extra_profiles: tuple[Path, ...] = ()
+    first_school_year: int = 2020  # the oldest year that a record may be of, by the calendar year it began in [W]
     department_code: str = ""  # MA_SO_GIAO_DUC; "endpoint": the unit that seals; empty: not asked
     # Dispatch
     linger_seconds: float = 60.0

@@ -21,6 +21,7 @@ from portal.audit import journal
 from portal.records import document, nudge
 from portal.records.conf import conf, seal_profile, sealing_key
 from portal.records.models import Recall, Record
+from portal.records.profiles import registry
 from portal.records.states import RecallState, RecordState, Standing
 from signing import xml
 from signing.sealing import seal
@@ -189,7 +190,7 @@ def _document(recalls: Sequence[Recall]) -> bytes:
 
 def _entry(record: Record) -> str:
     root = xml.parse(zstandard.ZstdDecompressor().decompress(bytes(record.data))).root
-    said = document.identify(root)
+    said = document.identify(root, registry(conf().extra_profiles))
     fields = {
         "MA_TRA_CUU_UUID": str(record.lookup_uuid),
         "HO_VA_TEN": record.full_name,

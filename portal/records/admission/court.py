@@ -4,7 +4,7 @@ Read from the database once per batch; judging then needs no query at all.
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from portal.records.admission.judging import Court
@@ -19,6 +19,7 @@ from signing.policy import SignaturePolicy
 from signing.xml import RECORD_LIMITS
 
 _LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
+_FIRST_MONTH = 8
 
 
 def court_for(batch: Batch) -> Court:
@@ -42,15 +43,24 @@ def binding_for(school_id: int, received_at: datetime) -> SchoolBinding:
 
 
 def _rules(batch: Batch, school: School) -> RuleContext:
-    year = batch.declared_year
+    today = batch.received_at.astimezone(_LOCAL).date()
     return RuleContext(
-        today=batch.received_at.astimezone(_LOCAL).date(),
+        today=today,
         school_code=school.code,
         department_code=department_code(),
-        years=frozenset({f"{year}-{year + 1}"}) if year else None,
+        years=_years(batch.declared_year, today),
         levels=frozenset(school.levels),
         other_school_codes=frozenset({school.former_code} - {""}),
     )
+
+
+def _years(declared: int | None, today: date) -> frozenset[str]:
+    """The year that the transaction names; where it names none, every year that has begun."""
+    if declared is not None:
+        return frozenset({f"{declared}-{declared + 1}"})
+    # A school year begins in the calendar year of its first term; from August on it is this one.
+    latest = today.year if today.month >= _FIRST_MONTH else today.year - 1
+    return frozenset(f"{year}-{year + 1}" for year in range(conf().first_school_year, latest + 1))
 
 
 def _policy(profile: Profile, *, ask: bool) -> SignaturePolicy:

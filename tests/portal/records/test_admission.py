@@ -73,6 +73,16 @@ def test_another_schools_record_is_refused(cast, hand_in):
     assert "SIGNER_NOT_APPROVED" in codes(record)
 
 
+def test_a_record_of_a_year_that_has_not_begun_or_is_too_old_is_refused(cast, hand_in, settings):
+    school = cast.made("02")
+    made = cast.records(school, 2)
+    settings.RECORDS = {**getattr(settings, "RECORDS", {}), "first_school_year": 2026}
+    old = only(hand_in(school, single_batch(made[0]).data))
+    assert (old.state, codes(old)) == (RecordState.REFUSED, {"F-WRONG-YEAR"})
+    settings.RECORDS = {**settings.RECORDS, "first_school_year": 2020}
+    assert only(hand_in(school, single_batch(made[1]).data)).state == RecordState.ADMITTED
+
+
 def test_an_authority_that_nobody_loaded_is_not_believed(cast, hand_in):
     from portal.schools.models import TrustAnchor
 
