@@ -12,6 +12,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 
+from gateway.announcements import EndpointEvent, ExpiryNotice, Maintenance, Statement
 from gateway.states import (
     SUBMISSION,
     VERDICT,
@@ -25,6 +26,21 @@ from gateway.states import (
     SubmissionState,
     Verdict,
 )
+
+__all__ = [
+    "Attempt",
+    "Discrepancy",
+    "Document",
+    "Endpoint",
+    "EndpointEvent",
+    "ExpiryNotice",
+    "Item",
+    "Maintenance",
+    "Receipt",
+    "Statement",
+    "Submission",
+    "SyncRun",
+]
 
 _SCHEDULED = [SubmissionState.QUEUED, SubmissionState.UNCERTAIN, SubmissionState.ACKNOWLEDGED]
 
@@ -297,7 +313,9 @@ class Discrepancy(models.Model):
     ours = models.CharField("phía Sở", max_length=20, blank=True)
     theirs = models.CharField("phía Bộ", max_length=20, blank=True)
     explanation = models.TextField("diễn giải")
+    # Nobody's at first; whoever takes it stands here, and the journal keeps who gave it to whom.
     owner = models.CharField("người xử lý", max_length=150, blank=True)
+    owned_at = models.DateTimeField("nhận xử lý lúc", null=True)
     found_at = models.DateTimeField("phát hiện lúc")
     closed_at = models.DateTimeField("đóng lúc", null=True)
     closed_by = models.CharField("người đóng", max_length=150, blank=True)
