@@ -17,6 +17,7 @@ from portal.rehearsal.campaign.site import Site
 
 _TRIES = 4
 _PAIR_SHARE = 0.25
+_SPREAD = 0.75
 # The line has by far the most kinds: several threads work on them.
 _THREADS = {"line": 3}
 
@@ -89,14 +90,17 @@ class Nemesis:
         rng = Random(f"{self.seed}/{name}")
         partners = cycle(share)
         waiting = deque((kind, 1) for kind in share)
+        started, turns = time.monotonic(), 0
+        step = _SPREAD * (self.deadline - started) / max(len(share), 1)
         while waiting and not self.site.over.is_set() and time.monotonic() < self.deadline:
+            # Spread over the time there is: faults that come too thick would only hit a system that is down already.
+            self.site.pause(max(0.0, started + turns * step * rng.uniform(0.8, 1.0) - time.monotonic()))
+            turns += 1
             kind, tries = waiting.popleft()
             if self.pairs and rng.random() < _PAIR_SHARE:
                 self._pair(kind, next(partners), rng)
             elif not self._strike(kind, rng) and tries < _TRIES:
                 waiting.append((kind, tries + 1))
-            # Faults that come too thick would only hit a system that is down already.
-            self.site.pause(rng.uniform(0.0, 0.4))
 
     def _pair(self, one: Kind, other: Kind, rng: Random) -> None:
         """The same moment for both; each has a generator of its own, so the order of threads changes nothing."""
