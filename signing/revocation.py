@@ -8,8 +8,8 @@ revocation, and one that has run out by then proves nothing.
 import hashlib
 import threading
 from collections import defaultdict
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -21,6 +21,8 @@ from signing.trust.revoked import RevocationAnswer, RevocationState
 
 # RFC 6960 § 4.2.2.2.1 and RFC 5280 § 5.1.2.5: without nextUpdate the answer speaks for its own moment only.
 _WITHOUT_NEXT = timedelta(hours=24)
+_EVER = datetime.min.replace(tzinfo=UTC)
+_MOST_ANSWERS = 50_000
 _WRONG = (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature, x509.ExtensionNotFound)
 
 
@@ -44,6 +46,15 @@ class _Single:
     end: datetime
 
 
+@dataclass(slots=True)
+class _Known:
+    """All that the evidence says of one certificate: revocations, and the times for which it was shown to be good."""
+
+    generation: int
+    revoked: list[RevocationAnswer] = field(default_factory=list)
+    good: list[tuple[datetime, datetime, RevocationAnswer]] = field(default_factory=list)
+
+
 class RevocationCache:
     """A `RevocationSource` over evidence added so far. Safe to use from several threads."""
 
@@ -52,6 +63,7 @@ class RevocationCache:
         self._singles: dict[int, list[_Single]] = defaultdict(list)
         self._known: set[str] = set()
         self._signed: dict[tuple[str, str], bool] = {}
+        self._answers: dict[tuple[bytes, bytes], _Known] = {}
         self._lock = threading.Lock()
 
     def add_crl(self, data: bytes) -> str | None:
@@ -90,55 +102,75 @@ class RevocationCache:
                 self._singles[serial].append(entry)
         return digest
 
+    def is_signed_by(self, crl: bytes, issuer: bytes) -> bool:
+        """Whether a CRL that was added (DER) is signed by `issuer` (DER), which may sign lists."""
+        digest = hashlib.sha256(crl).hexdigest()
+        with self._lock:
+            entries = [item for items in self._lists.values() for item in items if item.sha256 == digest]
+        return bool(entries) and self._is_signed(entries[0], x509.load_der_x509_certificate(issuer), issuer)
+
     def status(self, certificate: bytes, issuer: bytes, *, at: datetime) -> RevocationAnswer:
-        """State of `certificate` (DER), issued by `issuer` (DER), at the time `at`. Never raises."""
+        """State of `certificate` (DER), issued by `issuer` (DER), at the time `at`. Never raises.
+
+        What is known of a certificate is worked out once and holds until evidence is added: asking costs a look-up.
+        """
+        known = self._known_of(certificate, issuer)
+        if known is None:
+            return RevocationAnswer(RevocationState.UNKNOWN, detail="CERTIFICATE_UNREADABLE")
+        # A revocation told by anyone entitled to tell it outweighs every list that does not know of it yet.
+        for told in known.revoked:
+            if told.revoked_at is not None and told.revoked_at <= at:
+                return told
+        for start, end, answer in known.good:
+            if start <= at <= end:
+                return answer
+        return RevocationAnswer(RevocationState.UNKNOWN, detail="NO_EVIDENCE_FOR_THAT_TIME")
+
+    def _known_of(self, certificate: bytes, issuer: bytes) -> "_Known | None":
+        key = (certificate, issuer)
+        with self._lock:
+            generation, known = len(self._known), self._answers.get(key)
+        if known is not None and known.generation == generation:
+            return known
         try:
             leaf, authority = x509.load_der_x509_certificate(certificate), x509.load_der_x509_certificate(issuer)
         except _WRONG:
-            return RevocationAnswer(RevocationState.UNKNOWN, detail="CERTIFICATE_UNREADABLE")
-        answers = [*self._by_lists(leaf, authority, issuer, at), *self._by_singles(leaf, authority, issuer, at)]
-        # A revocation told by anyone entitled to tell it outweighs every list that does not know of it yet.
-        for state in (RevocationState.REVOKED, RevocationState.GOOD):
-            for answer in answers:
-                if answer.state is state:
-                    return answer
-        return RevocationAnswer(RevocationState.UNKNOWN, detail="NO_EVIDENCE_FOR_THAT_TIME")
+            return None
+        known = _Known(generation)
+        self._by_lists(leaf, authority, issuer, known)
+        self._by_singles(leaf, authority, issuer, known)
+        known.revoked.sort(key=lambda answer: answer.revoked_at or datetime.max.replace(tzinfo=UTC))
+        with self._lock:
+            if len(self._answers) >= _MOST_ANSWERS:
+                self._answers.clear()
+            self._answers[key] = known
+        return known
 
-    def _by_lists(
-        self, leaf: x509.Certificate, authority: x509.Certificate, issuer: bytes, at: datetime
-    ) -> list[RevocationAnswer]:
+    def _by_lists(self, leaf: x509.Certificate, authority: x509.Certificate, issuer: bytes, known: "_Known") -> None:
         with self._lock:
             lists = list(reversed(self._lists.get(leaf.issuer.public_bytes(), ())))
-        found: list[RevocationAnswer] = []
         for item in lists:
             if not _covers(item.crl, leaf) or not self._is_signed(item, authority, issuer):
                 continue
+            # A list made later is as good, as long as the certificate had not expired and fallen off it.
+            start = _EVER if leaf.not_valid_after_utc >= item.start else item.start
+            known.good.append((start, item.end, RevocationAnswer(RevocationState.GOOD, evidence=(item.sha256,))))
             entry = item.crl.get_revoked_certificate_by_serial_number(leaf.serial_number)
-            if entry is not None and entry.revocation_date_utc <= at:
-                found.append(_revoked(entry.revocation_date_utc, _crl_reason(entry), item.sha256))
-            elif at <= item.end and (item.start <= at or leaf.not_valid_after_utc >= item.start):
-                # A list made later is as good, as long as the certificate had not expired and fallen off it.
-                found.append(RevocationAnswer(RevocationState.GOOD, evidence=(item.sha256,)))
-        return found
+            if entry is not None:
+                known.revoked.append(_revoked(entry.revocation_date_utc, _crl_reason(entry), item.sha256))
 
-    def _by_singles(
-        self, leaf: x509.Certificate, authority: x509.Certificate, issuer: bytes, at: datetime
-    ) -> list[RevocationAnswer]:
+    def _by_singles(self, leaf: x509.Certificate, authority: x509.Certificate, issuer: bytes, known: "_Known") -> None:
         with self._lock:
             singles = list(self._singles.get(leaf.serial_number, ()))
-        found: list[RevocationAnswer] = []
         for item in singles:
             if not _asks_of(item.answer, leaf, authority) or not self._is_answered(item, authority, issuer):
                 continue
-            revoked_at = item.answer.revocation_time_utc
-            if item.answer.certificate_status is ocsp.OCSPCertStatus.REVOKED:
-                if revoked_at is not None and revoked_at <= at:
-                    found.append(_revoked(revoked_at, str(item.answer.revocation_reason or ""), item.sha256))
-                elif at <= item.end:
-                    found.append(RevocationAnswer(RevocationState.GOOD, evidence=(item.sha256,)))
-            elif item.answer.certificate_status is ocsp.OCSPCertStatus.GOOD and at <= item.end:
-                found.append(RevocationAnswer(RevocationState.GOOD, evidence=(item.sha256,)))
-        return found
+            status, revoked_at = item.answer.certificate_status, item.answer.revocation_time_utc
+            if status is ocsp.OCSPCertStatus.REVOKED and revoked_at is not None:
+                known.revoked.append(_revoked(revoked_at, str(item.answer.revocation_reason or ""), item.sha256))
+            elif status is not ocsp.OCSPCertStatus.GOOD:
+                continue
+            known.good.append((_EVER, item.end, RevocationAnswer(RevocationState.GOOD, evidence=(item.sha256,))))
 
     def _is_signed(self, item: _List, authority: x509.Certificate, issuer: bytes) -> bool:
         key = (item.sha256, hashlib.sha256(issuer).hexdigest())

@@ -185,3 +185,102 @@ class RevocationList(models.Model):
 
     def __str__(self) -> str:
         return f"{self.issuer_sha256[:12]} · {self.this_update:%d/%m/%Y %H:%M}"
+
+
+class OcspAnswer(models.Model):
+    """An OCSP responder's answer on one certificate as it was fetched, kept for ever like the lists."""
+
+    certificate_sha256 = models.CharField("vân tay chứng thư", max_length=64)
+    issuer_sha256 = models.CharField("vân tay nơi cấp", max_length=64)
+    der = models.BinaryField("câu trả lời OCSP (DER)")
+    sha256 = models.CharField("vân tay SHA-256", max_length=64, unique=True)
+    this_update = models.DateTimeField("nói về lúc")
+    next_update = models.DateTimeField("có giá trị đến", null=True)
+    fetched_at = models.DateTimeField("lấy về lúc")
+    source = models.CharField("nguồn", max_length=500, blank=True)
+
+    class Meta:
+        indexes = [
+            # Read by the revocation source: what was answered on one certificate.
+            models.Index(fields=["certificate_sha256", "-this_update"], name="ocsp_newest_of_certificate"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.certificate_sha256[:12]} · {self.this_update:%d/%m/%Y %H:%M}"
+
+
+class EvidenceSource(models.Model):
+    """An address that tells of revocations, and how asking it went. `next_check_at` empty: nothing more to ask."""
+
+    class Kind(models.TextChoices):
+        CRL = "CRL", "Danh sách thu hồi"
+        OCSP = "OCSP", "Hỏi trực tuyến"
+
+    kind = models.CharField("loại", max_length=4, choices=Kind.choices)
+    url = models.CharField("địa chỉ", max_length=500)
+    issuer_sha256 = models.CharField("vân tay nơi cấp", max_length=64)
+    certificate_sha256 = models.CharField("vân tay chứng thư", max_length=64, blank=True)
+    next_check_at = models.DateTimeField("hỏi lần tới", null=True)
+    checked_at = models.DateTimeField("hỏi lần cuối", null=True)
+    succeeded_at = models.DateTimeField("được trả lời lần cuối", null=True)
+    failing_since = models.DateTimeField("không trả lời từ", null=True)
+    failures = models.PositiveIntegerField("số lần hỏng liên tiếp", default=0)
+    failure_code = models.CharField("mã lỗi", max_length=40, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "url", "issuer_sha256", "certificate_sha256"], name="evidence_source_once"
+            ),
+        ]
+        indexes = [
+            # Read by the refresh: what is due.
+            models.Index(fields=["next_check_at"], name="evidence_source_due"),
+            # Read by the overview: sources that have been away for long.
+            models.Index(
+                fields=["failing_since"], condition=Q(failing_since__isnull=False), name="evidence_source_away"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.url}"
+
+
+class SeenCertificate(models.Model):
+    """A certificate that signed something handed in, or issued one that did. Kept once, however much it signed."""
+
+    sha256 = models.CharField("vân tay SHA-256", max_length=64, unique=True)
+    der = models.BinaryField("chứng thư (DER)")
+    issuer_sha256 = models.CharField("vân tay nơi cấp", max_length=64)
+    # For a certificate that names nobody's number itself: the number it was first used under.
+    claimed_cccd = models.CharField("số định danh đã khai", max_length=12, blank=True)
+    first_seen_at = models.DateTimeField("gặp lần đầu lúc")
+
+    def __str__(self) -> str:
+        return self.sha256[:12]
+
+
+class CertificateEvidence(models.Model):
+    """What showed that a certificate was (or was not) revoked; reports of signatures name it by its digest.
+
+    One row for a certificate and the evidence relied on, however many records were judged by it.
+    """
+
+    digest = models.CharField("dấu vết", max_length=64, unique=True)
+    certificate_sha256 = models.CharField("vân tay chứng thư", max_length=64)
+    issuer_sha256 = models.CharField("vân tay nơi cấp", max_length=64)
+    state = models.CharField("kết luận", max_length=8)
+    revoked_at = models.DateTimeField("thu hồi lúc", null=True)
+    reason = models.CharField("lý do", max_length=60, blank=True)
+    # SHA-256 of the CRLs and OCSP answers relied on.
+    evidence = ArrayField(models.CharField(max_length=64), verbose_name="bằng chứng")
+    # The signing times that were judged by it.
+    judged_from = models.DateTimeField("thời điểm ký sớm nhất")
+    judged_until = models.DateTimeField("thời điểm ký muộn nhất")
+    first_used_at = models.DateTimeField("dùng lần đầu lúc")
+
+    class Meta:
+        indexes = [models.Index(fields=["certificate_sha256"], name="evidence_of_certificate")]
+
+    def __str__(self) -> str:
+        return f"{self.certificate_sha256[:12]} · {self.state}"

@@ -3,18 +3,16 @@
 The set is asked for by fingerprints (one small query); only a set that has changed is read and parsed again.
 """
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from threading import Lock
 from typing import Any
 
 from django.db import transaction
 
 from portal.audit import journal
-from portal.schools.models import RevocationList, TrustAnchor
-from signing.revocation import RevocationCache
-from signing.trust import CertificateFacts, RevocationSource, TrustStore, read_certificate
+from portal.schools.models import TrustAnchor
+from portal.schools.revocation import Witness, witness
+from signing.trust import CertificateFacts, TrustStore, read_certificate
 
 
 def trust_store() -> TrustStore:
@@ -29,29 +27,9 @@ def _store(fingerprints: tuple[str, ...]) -> TrustStore:
     return TrustStore.from_certificates([bytes(der) for der in rows])
 
 
-def revocation_source() -> RevocationSource:
-    """Answers from the CRLs that were fetched and kept. Lists that came since are added; none is parsed twice."""
-    wanted = dict(RevocationList.objects.values_list("sha256", "pk"))
-    with _lists_lock:
-        if not _lists.known <= wanted.keys():  # another database, or one that was set back: begin anew
-            _lists.cache, _lists.known = RevocationCache(), set()
-        missing = [pk for sha256, pk in wanted.items() if sha256 not in _lists.known]
-        for sha256, der in RevocationList.objects.filter(pk__in=missing).values_list("sha256", "der"):
-            _lists.cache.add_crl(bytes(der))
-            _lists.known.add(sha256)
-        return _lists.cache
-
-
-@dataclass
-class _Lists:
-    """What this process has read of the kept lists."""
-
-    cache: RevocationCache = field(default_factory=RevocationCache)
-    known: set[str] = field(default_factory=set)
-
-
-_lists = _Lists()
-_lists_lock = Lock()
+def revocation_source() -> Witness:
+    """Answers from the CRLs and OCSP answers that were fetched and kept; without any, every answer is UNKNOWN."""
+    return witness()
 
 
 @transaction.atomic

@@ -17,6 +17,7 @@ from portal.records.admission.wording import about_document, about_profile, abou
 from portal.records.document import Identity
 from portal.records.profiles import Finding, Profile, Registry, RuleContext
 from portal.records.states import RecordState
+from portal.schools.revocation import Witness
 from signing import verify, xml
 from signing.errors import MalformedDocument
 from signing.policy import SignaturePolicy
@@ -61,6 +62,11 @@ class Court:
     at: datetime  # when the batch reached us: the trusted time of its signatures
     revocation: RevocationSource | None = None
     max_bytes: int = xml.RECORD_LIMITS.max_bytes
+
+    def keep_evidence(self, *, now: datetime) -> None:
+        """Write the evidence first that verdicts, stored next, will name."""
+        if isinstance(self.revocation, Witness):
+            self.revocation.keep(now=now)
 
 
 def judge(raw: RawRecord, court: Court) -> Judged:

@@ -14,6 +14,7 @@ from pathlib import Path
 from portal.records.admission.court import binding_for
 from portal.records.admission.opening import LIST_LIMITS, BatchUnreadable
 from portal.records.conf import conf
+from portal.schools.revocation import Witness
 from portal.schools.trust import revocation_source, trust_store
 from signing import verify, xml
 from signing.errors import MalformedDocument
@@ -36,10 +37,12 @@ def verify_lists(lists: Sequence[tuple[str, bytes]], *, school_id: int, received
     policy = _policy() if conf().check_revocation else replace(_policy(), revocation="off")
     for source, data in lists:
         try:
-            parsed = xml.parse(data, limits=LIST_LIMITS)
+            parsed = xml.parse_list(data, limits=LIST_LIMITS)
         except MalformedDocument as problem:
             raise BatchUnreadable(problem.code, problem.message) from None
         report = verify(parsed, policy, trust, at=received_at, binding=binding, revocation=revocation)
+        if isinstance(revocation, Witness):
+            revocation.keep(now=received_at)
         if report.try_later:
             return report
         if not report.passed:

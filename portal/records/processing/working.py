@@ -132,6 +132,7 @@ def _judge_new(claim: Claim, court: Court, file: BinaryIO, *, clock: Clock, unti
     for chunk in _chunks(records, singly=singly):
         judged = [judge_crashed(raw) for raw in chunk] if poisoned else [judge(raw, court) for raw in chunk]
         poisoned = False
+        court.keep_evidence(now=clock())
         failpoints.reach("P6")
         storing.store(batch=batch, judged=judged, now=clock(), hold=claim.hold, recheck_at=_recheck_at(clock()))
         failpoints.reach("P7")
@@ -172,6 +173,7 @@ def _judge_waiting(claim: Claim, court: Court, *, now: datetime) -> None:
             judge(RawRecord(position, source, unpacker.decompress(bytes(data))), court)
             for position, source, data in rows
         ]
+        court.keep_evidence(now=now)
         storing.store_again(
             batch=claim.batch, judged=judged, now=now, hold=claim.hold, recheck_at=_recheck_at(now)
         )

@@ -7,7 +7,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -16,122 +15,241 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Commune',
+            name="Commune",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=5, unique=True, verbose_name='mã xã')),
-                ('name', models.CharField(max_length=150, verbose_name='tên xã')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.CharField(max_length=5, unique=True, verbose_name="mã xã")),
+                ("name", models.CharField(max_length=150, verbose_name="tên xã")),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Vendor',
+            name="Vendor",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=30, unique=True, verbose_name='mã')),
-                ('name', models.CharField(max_length=150, verbose_name='tên')),
-                ('contact', models.CharField(blank=True, max_length=250, verbose_name='liên hệ')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.CharField(max_length=30, unique=True, verbose_name="mã")),
+                ("name", models.CharField(max_length=150, verbose_name="tên")),
+                ("contact", models.CharField(blank=True, max_length=250, verbose_name="liên hệ")),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='RevocationList',
+            name="RevocationList",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('issuer_sha256', models.CharField(max_length=64, verbose_name='vân tay nơi cấp')),
-                ('der', models.BinaryField(verbose_name='CRL (DER)')),
-                ('sha256', models.CharField(max_length=64, unique=True, verbose_name='vân tay SHA-256')),
-                ('this_update', models.DateTimeField(verbose_name='phát hành lúc')),
-                ('next_update', models.DateTimeField(null=True, verbose_name='có giá trị đến')),
-                ('fetched_at', models.DateTimeField(verbose_name='lấy về lúc')),
-                ('source', models.CharField(blank=True, max_length=500, verbose_name='nguồn')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("issuer_sha256", models.CharField(max_length=64, verbose_name="vân tay nơi cấp")),
+                ("der", models.BinaryField(verbose_name="CRL (DER)")),
+                ("sha256", models.CharField(max_length=64, unique=True, verbose_name="vân tay SHA-256")),
+                ("this_update", models.DateTimeField(verbose_name="phát hành lúc")),
+                ("next_update", models.DateTimeField(null=True, verbose_name="có giá trị đến")),
+                ("fetched_at", models.DateTimeField(verbose_name="lấy về lúc")),
+                ("source", models.CharField(blank=True, max_length=500, verbose_name="nguồn")),
             ],
             options={
-                'indexes': [models.Index(fields=['issuer_sha256', '-this_update'], name='crl_newest_of_issuer')],
+                "indexes": [models.Index(fields=["issuer_sha256", "-this_update"], name="crl_newest_of_issuer")],
             },
         ),
         migrations.CreateModel(
-            name='School',
+            name="School",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=20, unique=True, verbose_name='mã trường')),
-                ('former_code', models.CharField(blank=True, max_length=20, verbose_name='mã trường cũ')),
-                ('name', models.CharField(max_length=150, verbose_name='tên trường')),
-                ('levels', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('02', 'Tiểu học'), ('03', 'Trung học cơ sở'), ('04', 'Trung học phổ thông'), ('05', 'Giáo dục thường xuyên')], max_length=2), size=None, verbose_name='cấp học')),
-                ('is_public', models.BooleanField(default=True, verbose_name='công lập')),
-                ('is_active', models.BooleanField(default=True, verbose_name='đang hoạt động')),
-                ('expected_records', models.PositiveIntegerField(default=0, verbose_name='số học bạ dự kiến')),
-                ('commune', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='schools', to='schools.commune')),
-                ('vendor', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='schools', to='schools.vendor')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.CharField(max_length=20, unique=True, verbose_name="mã trường")),
+                ("former_code", models.CharField(blank=True, max_length=20, verbose_name="mã trường cũ")),
+                ("name", models.CharField(max_length=150, verbose_name="tên trường")),
+                (
+                    "levels",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("02", "Tiểu học"),
+                                ("03", "Trung học cơ sở"),
+                                ("04", "Trung học phổ thông"),
+                                ("05", "Giáo dục thường xuyên"),
+                            ],
+                            max_length=2,
+                        ),
+                        size=None,
+                        verbose_name="cấp học",
+                    ),
+                ),
+                ("is_public", models.BooleanField(default=True, verbose_name="công lập")),
+                ("is_active", models.BooleanField(default=True, verbose_name="đang hoạt động")),
+                ("expected_records", models.PositiveIntegerField(default=0, verbose_name="số học bạ dự kiến")),
+                (
+                    "commune",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="schools", to="schools.commune"
+                    ),
+                ),
+                (
+                    "vendor",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="schools",
+                        to="schools.vendor",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='TrustAnchor',
+            name="TrustAnchor",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('ANCHOR', 'Gốc tin cậy'), ('INTERMEDIATE', 'Trung gian')], max_length=12, verbose_name='loại')),
-                ('der', models.BinaryField(verbose_name='chứng thư (DER)')),
-                ('sha256', models.CharField(max_length=64, unique=True, verbose_name='vân tay SHA-256')),
-                ('subject', models.CharField(max_length=500, verbose_name='chủ thể')),
-                ('not_after', models.DateTimeField(verbose_name='hiệu lực đến')),
-                ('loaded_at', models.DateTimeField(verbose_name='nạp lúc')),
-                ('is_active', models.BooleanField(default=True, verbose_name='đang dùng')),
-                ('loaded_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("ANCHOR", "Gốc tin cậy"), ("INTERMEDIATE", "Trung gian")],
+                        max_length=12,
+                        verbose_name="loại",
+                    ),
+                ),
+                ("der", models.BinaryField(verbose_name="chứng thư (DER)")),
+                ("sha256", models.CharField(max_length=64, unique=True, verbose_name="vân tay SHA-256")),
+                ("subject", models.CharField(max_length=500, verbose_name="chủ thể")),
+                ("not_after", models.DateTimeField(verbose_name="hiệu lực đến")),
+                ("loaded_at", models.DateTimeField(verbose_name="nạp lúc")),
+                ("is_active", models.BooleanField(default=True, verbose_name="đang dùng")),
+                (
+                    "loaded_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['subject'],
+                "ordering": ["subject"],
             },
         ),
         migrations.CreateModel(
-            name='Certificate',
+            name="Certificate",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('der', models.BinaryField(verbose_name='chứng thư (DER)')),
-                ('sha256', models.CharField(max_length=64, verbose_name='vân tay SHA-256')),
-                ('serial', models.CharField(max_length=64, verbose_name='số sê-ri')),
-                ('subject', models.CharField(max_length=500, verbose_name='chủ thể')),
-                ('issuer', models.CharField(max_length=500, verbose_name='nơi cấp')),
-                ('not_before', models.DateTimeField(verbose_name='hiệu lực từ')),
-                ('not_after', models.DateTimeField(verbose_name='hiệu lực đến')),
-                ('signature_kind', models.CharField(blank=True, max_length=30, verbose_name='kiểu chữ ký')),
-                ('provider', models.CharField(blank=True, max_length=30, verbose_name='nhà phát hành')),
-                ('state', models.CharField(choices=[('REQUESTED', 'Chờ duyệt'), ('APPROVED', 'Đã duyệt'), ('DECLINED', 'Từ chối'), ('WITHDRAWN', 'Đã thu hồi quyền sử dụng')], default='REQUESTED', max_length=10, verbose_name='trạng thái')),
-                ('requested_at', models.DateTimeField(verbose_name='đề nghị lúc')),
-                ('decided_at', models.DateTimeField(null=True, verbose_name='quyết định lúc')),
-                ('approved_from', models.DateTimeField(null=True, verbose_name='được dùng từ')),
-                ('approved_until', models.DateTimeField(null=True, verbose_name='được dùng đến')),
-                ('reason', models.CharField(blank=True, max_length=500, verbose_name='lý do')),
-                ('decided_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('requested_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('school', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='certificates', to='schools.school')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("der", models.BinaryField(verbose_name="chứng thư (DER)")),
+                ("sha256", models.CharField(max_length=64, verbose_name="vân tay SHA-256")),
+                ("serial", models.CharField(max_length=64, verbose_name="số sê-ri")),
+                ("subject", models.CharField(max_length=500, verbose_name="chủ thể")),
+                ("issuer", models.CharField(max_length=500, verbose_name="nơi cấp")),
+                ("not_before", models.DateTimeField(verbose_name="hiệu lực từ")),
+                ("not_after", models.DateTimeField(verbose_name="hiệu lực đến")),
+                ("signature_kind", models.CharField(blank=True, max_length=30, verbose_name="kiểu chữ ký")),
+                ("provider", models.CharField(blank=True, max_length=30, verbose_name="nhà phát hành")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("REQUESTED", "Chờ duyệt"),
+                            ("APPROVED", "Đã duyệt"),
+                            ("DECLINED", "Từ chối"),
+                            ("WITHDRAWN", "Đã thu hồi quyền sử dụng"),
+                        ],
+                        default="REQUESTED",
+                        max_length=10,
+                        verbose_name="trạng thái",
+                    ),
+                ),
+                ("requested_at", models.DateTimeField(verbose_name="đề nghị lúc")),
+                ("decided_at", models.DateTimeField(null=True, verbose_name="quyết định lúc")),
+                ("approved_from", models.DateTimeField(null=True, verbose_name="được dùng từ")),
+                ("approved_until", models.DateTimeField(null=True, verbose_name="được dùng đến")),
+                ("reason", models.CharField(blank=True, max_length=500, verbose_name="lý do")),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "requested_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "school",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="certificates", to="schools.school"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-requested_at'],
-                'indexes': [models.Index(fields=['school', 'state'], name='certificate_of_school')],
-                'constraints': [models.UniqueConstraint(fields=('sha256',), name='certificate_once'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'APPROVED'), _negated=True), ('approved_from__isnull', False), _connector='OR'), name='certificate_approved_from'), models.CheckConstraint(condition=models.Q(('approved_until__isnull', True), ('approved_until__gt', models.F('approved_from')), _connector='OR'), name='certificate_period_in_order')],
+                "ordering": ["-requested_at"],
+                "indexes": [models.Index(fields=["school", "state"], name="certificate_of_school")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("sha256",), name="certificate_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "APPROVED"), _negated=True),
+                            ("approved_from__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="certificate_approved_from",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("approved_until__isnull", True),
+                            ("approved_until__gt", models.F("approved_from")),
+                            _connector="OR",
+                        ),
+                        name="certificate_period_in_order",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Signatory',
+            name="Signatory",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(choices=[('GVBM', 'Giáo viên bộ môn'), ('GVCN', 'Giáo viên chủ nhiệm'), ('CBQL', 'Cán bộ quản lý')], max_length=4, verbose_name='vai trò')),
-                ('full_name', models.CharField(max_length=150, verbose_name='họ và tên')),
-                ('cccd', models.CharField(max_length=12, verbose_name='số định danh cá nhân')),
-                ('from_on', models.DateField(verbose_name='từ ngày')),
-                ('until_on', models.DateField(blank=True, null=True, verbose_name='đến ngày')),
-                ('school', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='signatories', to='schools.school')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("GVBM", "Giáo viên bộ môn"),
+                            ("GVCN", "Giáo viên chủ nhiệm"),
+                            ("CBQL", "Cán bộ quản lý"),
+                        ],
+                        max_length=4,
+                        verbose_name="vai trò",
+                    ),
+                ),
+                ("full_name", models.CharField(max_length=150, verbose_name="họ và tên")),
+                ("cccd", models.CharField(max_length=12, verbose_name="số định danh cá nhân")),
+                ("from_on", models.DateField(verbose_name="từ ngày")),
+                ("until_on", models.DateField(blank=True, null=True, verbose_name="đến ngày")),
+                (
+                    "school",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="signatories", to="schools.school"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['school', 'role', 'full_name'],
-                'constraints': [models.UniqueConstraint(fields=('school', 'role', 'cccd', 'from_on'), name='signatory_once_per_term'), models.CheckConstraint(condition=models.Q(('cccd__regex', '^[0-9]{12}$')), name='signatory_cccd_of_12_digits')],
+                "ordering": ["school", "role", "full_name"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("school", "role", "cccd", "from_on"), name="signatory_once_per_term"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("cccd__regex", "^[0-9]{12}$")), name="signatory_cccd_of_12_digits"
+                    ),
+                ],
             },
         ),
     ]

@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('schools', '0001_initial'),
+        ("schools", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='certificate',
-            name='message_id',
-            field=models.CharField(blank=True, max_length=100, verbose_name='mã giao dịch'),
+            model_name="certificate",
+            name="message_id",
+            field=models.CharField(blank=True, max_length=100, verbose_name="mã giao dịch"),
         ),
     ]
