@@ -1,7 +1,7 @@
 """Rows in which the line speaks to people: what happened to it, announced maintenance, expiry warnings, statements.
 
-No logic lives here. `circuit` writes EndpointEvent, `calendar` Maintenance, `expiry` ExpiryNotice, `statement` Statement.
-What was said once stays: none of these rows is ever rewritten, save that a maintenance may be called off.
+No logic lives here. `circuit` writes EndpointEvent, `calendar` Maintenance, `expiry` ExpiryNotice, `statement`
+Statement. What was said once stays: none of these rows is ever rewritten, save that a maintenance may be called off.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The state of the line as a row: trouble of the line belongs to the line, not to each of ten thousand submissions.
 
 A refused address, certificate, login or token pauses the endpoint with its cause by name; so do several failures in a
-row. One probe on schedule, by one worker, opens it again and releases what waited. Only `Endpoint` is written here.
-Each pause and each resumption is announced exactly once.
+row. One probe on schedule, by one worker, opens it again and releases what waited. Only `Endpoint` and its history are
+written here. Each pause and each resumption is announced exactly once.
 """
 
 from __future__ import annotations
@@ -13,18 +13,16 @@ from random import Random
 from typing import Final
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Greatest
-from django.utils.module_loading import import_string
 
-from gateway import outbox
+from gateway import calendar, notices, outbox
 from gateway.backoff import retry_delay
 from gateway.conf import EndpointDescription
 from gateway.ministry.client import MinistryClient
 from gateway.ministry.errors import CAUSES, MinistryError
-from gateway.models import Endpoint
+from gateway.models import Endpoint, EndpointEvent
 from gateway.states import EndpointState
 
 logger = logging.getLogger(__name__)
@@ -61,8 +59,8 @@ def pause(
             next_probe_at=None if cause in _BY_PERSON else now + _probe_delay(relapses, description, rng),
             probes_made=0,
         )
-    if not again:
-        _announce("PAUSED", endpoint.name, cause, message)
+        if not again:
+            _announce("PAUSED", endpoint, cause, message, now=now)
     return True
 
 
@@ -93,8 +91,11 @@ def note_success(endpoint: Endpoint, *, now: datetime) -> None:
     open_now.filter(
         Q(failures_in_a_row__gt=0) | Q(last_success_at__isnull=True) | Q(last_success_at__lt=now - _QUIET)
     ).update(failures_in_a_row=0, last_failed=None, last_success_at=now)
-    if endpoint.relapses and open_now.filter(relapses__gt=0).update(relapses=0, last_cause=""):
-        _announce("RESUMED", endpoint.name, "", "Đường truyền đã thông thật sự.")
+    if not endpoint.relapses:
+        return
+    with transaction.atomic():
+        if open_now.filter(relapses__gt=0).update(relapses=0, last_cause=""):
+            _announce("RESUMED", endpoint, "", "Đường truyền đã thông thật sự.", now=now)
 
 
 def not_before(endpoint: Endpoint, moment: datetime) -> None:
@@ -111,9 +112,9 @@ def note_too_big(endpoint: Endpoint, document_bytes: int) -> None:
 
 def may_send(endpoint: Endpoint, *, description: EndpointDescription, now: datetime) -> bool:
     """Whether a new package may leave now: open, no Retry-After running, inside the hours of sending."""
-    if endpoint.state != EndpointState.OPEN or not description.sending_allowed(now):
+    if endpoint.state != EndpointState.OPEN or (endpoint.not_before_at and endpoint.not_before_at > now):
         return False
-    return endpoint.not_before_at is None or endpoint.not_before_at <= now
+    return calendar.silence(description, now=now) is None
 
 
 def probe(client: MinistryClient, *, now: datetime, rng: Random) -> bool | None:
@@ -152,8 +153,8 @@ def resume(endpoint: Endpoint, *, now: datetime) -> bool:
             last_success_at=now,
         )
         released = outbox.release_all_due(endpoint=endpoint, now=now) if opened else 0
-    if opened and not quiet:
-        _announce("RESUMED", endpoint.name, "", f"Đường truyền đã thông; {released} gói được gửi tiếp.")
+        if opened and not quiet:
+            _announce("RESUMED", endpoint, "", f"Đường truyền đã thông; {released} gói được gửi tiếp.", now=now)
     return bool(opened)
 
 
@@ -166,9 +167,7 @@ def _probe_delay(steps: int, description: EndpointDescription, rng: Random) -> t
     return timedelta(seconds=max(line.first_delay_seconds, jittered))
 
 
-def _announce(event: str, endpoint: str, cause: str, message: str) -> None:
-    """Tell people once: the log, and whoever settings.GATEWAY_NOTIFY names (the portal's journal)."""
-    logger.warning("endpoint %s", event.lower(), extra={"endpoint": endpoint, "cause": cause})
-    notify = getattr(settings, "GATEWAY_NOTIFY", "")
-    if notify:
-        import_string(notify)(event=event, endpoint=endpoint, cause=cause, message=message)
+def _announce(event: notices.Event, endpoint: Endpoint, cause: str, message: str, *, now: datetime) -> None:
+    """Inside the transaction of the change: the history on the page, the journal, and mail to the officers."""
+    EndpointEvent.objects.create(endpoint=endpoint, event=event, cause=cause, message=message, at=now)
+    notices.tell(event=event, endpoint=endpoint.name, cause=cause, message=message)

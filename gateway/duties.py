@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
-from pathlib import Path
 
-from gateway import circuit, outbox, receipts, reconciliation
-from gateway.conf import EndpointDescription
+from gateway import circuit, expiry, notices, outbox, receipts, reconciliation, stuck
 from gateway.ministry.client import MinistryClient
 from gateway.models import Endpoint, SyncRun
 
@@ -18,9 +16,12 @@ logger = logging.getLogger(__name__)
 
 
 def reconcile(*, client: MinistryClient, now: datetime) -> dict[str, int]:
-    """Yesterday's submissions against the Ministry's answers."""
-    since = (now - timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    """Yesterday's and today's submissions against the Ministry's answers."""
+    since, _ = reconciliation.day_of(now - timedelta(days=1), client.description)
     found = reconciliation.reconcile(client=client, since=since, until=now, now=now)
+    if found.opened:
+        message = f"Đối soát thấy {found.opened} điểm khác với Bộ. Mở trang Đối soát để nhận xử lý."
+        notices.tell(event="DISCREPANCIES", endpoint=client.description.name, cause="RECONCILE", message=message)
     return {"asked": found.asked, "unanswered": found.unanswered, "discrepancies": found.opened}
 
 
@@ -39,23 +40,21 @@ def catalogues(*, client: MinistryClient, now: datetime) -> dict[str, int]:
 
 
 def certificates(*, client: MinistryClient, now: datetime) -> dict[str, int]:
-    """Days left of the connection's certificate; a warning on each day of the list."""
-    left = days_left(client.description, now=now)
-    if left is None:
-        return {}
+    """Days left of every certificate that matters; people are told at each threshold once."""
+    watched = expiry.watched(client.description)
     thresholds = client.description.schedule.certificate_warning_days
-    if any(left <= days for days in thresholds):
-        logger.warning("client certificate expires", extra={"days_left": left})
-    return {"client_certificate_days_left": left}
+    told = expiry.warn(watched, thresholds=thresholds, endpoint=client.description.name, now=now)
+    soonest = {"soonest_days_left": watched[0].days_left(now)} if watched else {}
+    return {"watched": len(watched), "told": told, **soonest}
 
 
 def watch(*, client: MinistryClient, now: datetime) -> dict[str, int]:
-    """Leases that ran out, and packages that wait too long for their verdicts."""
+    """Leases that ran out, packages that wait too long for their verdicts, and states nobody moves."""
     circuit.row(client.description)
     expired = outbox.expire_leases(now=now)
     late = receipts.overdue(description=client.description, now=now)
     noted = reconciliation.note_overdue(late[:500], now=now)
-    return {"lease_expired": expired, "overdue": late.count(), "overdue_noted": noted}
+    return {"lease_expired": expired, "overdue": late.count(), "overdue_noted": noted, **stuck.counts(now=now)}
 
 
 def housekeeping(*, client: MinistryClient, now: datetime) -> dict[str, int]:
@@ -64,13 +63,3 @@ def housekeeping(*, client: MinistryClient, now: datetime) -> dict[str, int]:
     dropped = outbox.drop_documents(now=now, keep=keep)
     runs, _ = SyncRun.objects.filter(started_at__lt=now - timedelta(days=90)).delete()
     return {"documents_dropped": dropped, "runs_dropped": runs}
-
-
-def days_left(description: EndpointDescription, *, now: datetime) -> int | None:
-    """Whole days until the connection's certificate expires; None when there is none to read."""
-    from signing.trust import read_certificate
-
-    path = description.connection.client_certificate
-    if not path or not Path(path).is_file():
-        return None
-    return (read_certificate(Path(path).read_bytes()).not_after - now).days

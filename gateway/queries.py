@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
 
-from gateway import circuit, conf, outbox
+from gateway import calendar, circuit, conf, outbox
 from gateway.models import Attempt, Discrepancy, Item, Receipt, Submission, SyncRun
 from gateway.states import EndpointState, SubmissionState, Verdict
 
@@ -104,7 +104,7 @@ def endpoint_state(*, now: datetime) -> EndpointView:
     """How the line is, and why it is paused when it is."""
     description = conf.endpoint()
     row = circuit.row(description)
-    maintenance = description.maintenance_at(now)
+    quiet = calendar.silence(description, now=now)
     return EndpointView(
         name=row.name,
         title=description.endpoint.title,
@@ -117,8 +117,8 @@ def endpoint_state(*, now: datetime) -> EndpointView:
         next_probe_at=row.next_probe_at,
         not_before_at=row.not_before_at if row.not_before_at and row.not_before_at > now else None,
         last_success_at=row.last_success_at,
-        sending_allowed=description.sending_allowed(now),
-        maintenance=maintenance.reason or "Bảo trì" if maintenance else "",
+        sending_allowed=quiet is None,
+        maintenance=quiet.reason if quiet and quiet.code == "MAINTENANCE" else "",
         contact=description.endpoint.contact,
     )
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from django.db.models import Q
 
+from gateway.conf import EndpointDescription
 from gateway.exchange.messages import QueryAnswer
 from gateway.ministry.client import Message, MinistryClient
 from gateway.ministry.errors import MinistryError
@@ -64,6 +66,14 @@ def reconcile(
     return found
 
 
+def day_of(moment: datetime, description: EndpointDescription) -> tuple[datetime, datetime]:
+    """The local day that `moment` lies in, from midnight to midnight."""
+    midnight = moment.astimezone(ZoneInfo(description.sending.timezone)).replace(
+        hour=0, minute=0, second=0, microsecond=0
+    )
+    return midnight, midnight + timedelta(days=1)
+
+
 def differences(submission: Submission, answer: QueryAnswer, client: MinistryClient) -> list[Difference]:
     """What differs between our items and the Ministry's lines for one submission."""
     codes, values = client.description.answers, client.description.verdicts
@@ -107,6 +117,15 @@ def note_overdue(submissions: Iterable[Submission], *, now: datetime) -> int:
     """Packages whose answer is overdue, each once."""
     text = "Bộ đã nhận gói nhưng quá hạn chưa trả đủ kết quả; liên hệ đầu mối kỹ thuật của Bộ."
     return sum(note(one, Difference(DiscrepancyKind.OVERDUE, text, ours=one.state), now=now) for one in submissions)
+
+
+def take(discrepancy_id: int, *, owner: str, now: datetime) -> bool:
+    """Somebody takes a difference upon them, or hands it to another; True if it is open."""
+    if not owner.strip():
+        raise ValueError("a discrepancy is taken by somebody")
+    return bool(
+        Discrepancy.objects.filter(pk=discrepancy_id, closed_at__isnull=True).update(owner=owner[:150], owned_at=now)
+    )
 
 
 def close(discrepancy_id: int, *, by: str, closing_note: str, now: datetime) -> bool:

@@ -15,10 +15,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from random import Random, SystemRandom
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
 
-from gateway import circuit, conf, duties, forwarding, outbox, receipts, session
+from gateway import circuit, conf, duties, forwarding, notices, outbox, receipts, session
 from gateway.conf import EndpointDescription
 from gateway.models import Endpoint, Submission, SyncRun
 from gateway.outbox import Claim, Purpose
@@ -28,6 +30,10 @@ logger = logging.getLogger(__name__)
 
 FORWARD, COLLECT, PROBE = "FORWARD", "COLLECT", "PROBE"
 _BUDGET: Final = 20.0
+# A failed run of a slot is tried again after so long, a run that never ended after longer.
+_RETRY: Final = timedelta(minutes=15)
+_LONGEST_RUN: Final = timedelta(hours=2)
+_WORTH_TELLING: Final = 3_600
 # A fresh acknowledgement is asked about after a second: waiting for it here beats another trip through the broker.
 _PATIENCE: Final = 1.6
 _ORDER: Final = {
@@ -154,30 +160,63 @@ def _record(kind: str, counts: Counter[str], started_at: datetime, ended_at: dat
 def _scheduled(kind: str, now: datetime) -> dict[str, int]:
     setting, duty = SCHEDULED[kind]
     description = conf.endpoint()
+    slot = _slot(setting, description, now)
+    missed_before = _missed_before(kind, setting, description, now)
     try:
         with transaction.atomic():
-            row = SyncRun.objects.create(kind=kind, slot=_slot(setting, description, now), started_at=now)
+            _stale(kind, slot, now).update(slot=None, result=RunResult.FAILED)
+            row = SyncRun.objects.create(kind=kind, slot=slot, started_at=now)
     except IntegrityError:
         return {}  # another beat was first
     try:
         counts = duty(client=session.client(), now=now)
     except Exception as problem:
-        # The row must say that the run failed; the trace goes to the log, and the next slot tries again.
+        # The row must say that the run failed; the trace goes to the log, and the slot is tried again.
         SyncRun.objects.filter(pk=row.pk).update(
             result=RunResult.FAILED, ended_at=outbox.database_now(), error=f"{type(problem).__name__}: {problem}"[:2000]
         )
         logger.exception("scheduled work failed", extra={"kind": kind})
         return {"failed": 1}
+    if missed_before:
+        counts = {**counts, "slots_missed": missed_before}
+        _tell_missed(kind, setting, description, missed_before)
     SyncRun.objects.filter(pk=row.pk).update(result=RunResult.DONE, ended_at=outbox.database_now(), counts=counts)
     return counts
 
 
+def _stale(kind: str, slot: int, now: datetime) -> QuerySet[SyncRun]:
+    """The slot's run if it failed a while ago, or if whoever ran it never came back: it may be run once more."""
+    failed = Q(result=RunResult.FAILED, started_at__lt=now - _RETRY)
+    dead = Q(result=RunResult.RUNNING, started_at__lt=now - _LONGEST_RUN)
+    return SyncRun.objects.filter(failed | dead, kind=kind, slot=slot)
+
+
+def _missed_before(kind: str, setting: str, description: EndpointDescription, now: datetime) -> int:
+    """How many slots passed in silence before this run."""
+    latest = SyncRun.objects.filter(kind=kind).order_by("-started_at").values_list("started_at", flat=True).first()
+    if latest is None:
+        return 0
+    return max(0, _slot(setting, description, now) - _slot(setting, description, latest) - 1)
+
+
+def _tell_missed(kind: str, setting: str, description: EndpointDescription, number: int) -> None:
+    """People hear of missed runs of the slow kinds; those of every minute only stand in the row."""
+    if getattr(description.schedule, setting) < _WORTH_TELLING:
+        return
+    message = f"Việc định kỳ {kind} đã lỡ {number} kỳ vì cổng không chạy; nay đã chạy bù một lần."
+    notices.tell(event="MISSED", endpoint=description.name, cause=kind, message=message)
+
+
 def _slot(setting: str, description: EndpointDescription, now: datetime) -> int:
-    return int(now.timestamp()) // int(getattr(description.schedule, setting))
+    """Slots of a day begin at local midnight: what runs nightly runs by night."""
+    shift = now.astimezone(ZoneInfo(description.sending.timezone)).utcoffset() or timedelta()
+    return int(now.timestamp() + shift.total_seconds()) // int(getattr(description.schedule, setting))
 
 
 def _slot_taken(kind: str, setting: str, description: EndpointDescription, now: datetime) -> bool:
-    return SyncRun.objects.filter(kind=kind, slot=_slot(setting, description, now)).exists()
+    slot = _slot(setting, description, now)
+    taken = SyncRun.objects.filter(kind=kind, slot=slot)
+    return taken.exists() and not _stale(kind, slot, now).exists()
 
 
 def missed(*, now: datetime) -> list[str]:

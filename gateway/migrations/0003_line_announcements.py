@@ -7,88 +7,128 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('gateway', '0002_relapses'),
+        ("gateway", "0002_relapses"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='discrepancy',
-            name='owned_at',
-            field=models.DateTimeField(null=True, verbose_name='nhận xử lý lúc'),
+            model_name="discrepancy",
+            name="owned_at",
+            field=models.DateTimeField(null=True, verbose_name="nhận xử lý lúc"),
         ),
         migrations.CreateModel(
-            name='EndpointEvent',
+            name="EndpointEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('event', models.CharField(choices=[('PAUSED', 'Tạm dừng'), ('RESUMED', 'Thông lại')], max_length=7, verbose_name='việc')),
-                ('cause', models.CharField(blank=True, max_length=40, verbose_name='nguyên nhân')),
-                ('message', models.TextField(blank=True, verbose_name='diễn giải')),
-                ('at', models.DateTimeField(verbose_name='lúc')),
-                ('endpoint', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='events', to='gateway.endpoint')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "event",
+                    models.CharField(
+                        choices=[("PAUSED", "Tạm dừng"), ("RESUMED", "Thông lại")], max_length=7, verbose_name="việc"
+                    ),
+                ),
+                ("cause", models.CharField(blank=True, max_length=40, verbose_name="nguyên nhân")),
+                ("message", models.TextField(blank=True, verbose_name="diễn giải")),
+                ("at", models.DateTimeField(verbose_name="lúc")),
+                (
+                    "endpoint",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="events", to="gateway.endpoint"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='ExpiryNotice',
+            name="ExpiryNotice",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sha256', models.CharField(max_length=64, verbose_name='dấu vết chứng thư')),
-                ('threshold_days', models.PositiveSmallIntegerField(verbose_name='mốc, ngày')),
-                ('role', models.CharField(max_length=20, verbose_name='vai')),
-                ('title', models.CharField(max_length=300, verbose_name='chứng thư')),
-                ('not_after', models.DateTimeField(verbose_name='hết hạn lúc')),
-                ('told_at', models.DateTimeField(verbose_name='báo lúc')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("sha256", models.CharField(max_length=64, verbose_name="dấu vết chứng thư")),
+                ("threshold_days", models.PositiveSmallIntegerField(verbose_name="mốc, ngày")),
+                ("role", models.CharField(max_length=20, verbose_name="vai")),
+                ("title", models.CharField(max_length=300, verbose_name="chứng thư")),
+                ("not_after", models.DateTimeField(verbose_name="hết hạn lúc")),
+                ("told_at", models.DateTimeField(verbose_name="báo lúc")),
             ],
             options={
-                'ordering': ['-told_at'],
-                'constraints': [models.UniqueConstraint(fields=('sha256', 'threshold_days'), name='expiry_told_once')],
+                "ordering": ["-told_at"],
+                "constraints": [models.UniqueConstraint(fields=("sha256", "threshold_days"), name="expiry_told_once")],
             },
         ),
         migrations.CreateModel(
-            name='Maintenance',
+            name="Maintenance",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('starts_at', models.DateTimeField(verbose_name='từ')),
-                ('ends_at', models.DateTimeField(verbose_name='đến')),
-                ('reason', models.CharField(max_length=300, verbose_name='lý do')),
-                ('announced_by', models.CharField(max_length=150, verbose_name='người báo')),
-                ('announced_at', models.DateTimeField(verbose_name='báo lúc')),
-                ('cancelled_by', models.CharField(blank=True, max_length=150, verbose_name='người huỷ')),
-                ('cancelled_at', models.DateTimeField(null=True, verbose_name='huỷ lúc')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("starts_at", models.DateTimeField(verbose_name="từ")),
+                ("ends_at", models.DateTimeField(verbose_name="đến")),
+                ("reason", models.CharField(max_length=300, verbose_name="lý do")),
+                ("announced_by", models.CharField(max_length=150, verbose_name="người báo")),
+                ("announced_at", models.DateTimeField(verbose_name="báo lúc")),
+                ("cancelled_by", models.CharField(blank=True, max_length=150, verbose_name="người huỷ")),
+                ("cancelled_at", models.DateTimeField(null=True, verbose_name="huỷ lúc")),
             ],
             options={
-                'ordering': ['starts_at'],
-                'indexes': [models.Index(condition=models.Q(('cancelled_at__isnull', True)), fields=['ends_at'], name='maintenance_ahead')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='maintenance_in_order'), models.CheckConstraint(condition=models.Q(('reason', ''), _negated=True), name='maintenance_has_reason')],
+                "ordering": ["starts_at"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("cancelled_at__isnull", True)), fields=["ends_at"], name="maintenance_ahead"
+                    )
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("ends_at__gt", models.F("starts_at"))), name="maintenance_in_order"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("reason", ""), _negated=True), name="maintenance_has_reason"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Statement',
+            name="Statement",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day_on', models.DateField(verbose_name='ngày')),
-                ('made_at', models.DateTimeField(verbose_name='lập lúc')),
-                ('counts', models.JSONField(default=dict, verbose_name='số liệu')),
-                ('csv', models.BinaryField(verbose_name='CSV')),
-                ('pdf', models.BinaryField(verbose_name='PDF')),
-                ('sealed', models.BinaryField(verbose_name='XML có chữ ký')),
-                ('sha256', models.CharField(max_length=64, verbose_name='dấu vết SHA-256 của XML')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("day_on", models.DateField(verbose_name="ngày")),
+                ("made_at", models.DateTimeField(verbose_name="lập lúc")),
+                ("counts", models.JSONField(default=dict, verbose_name="số liệu")),
+                ("csv", models.BinaryField(verbose_name="CSV")),
+                ("pdf", models.BinaryField(verbose_name="PDF")),
+                ("sealed", models.BinaryField(verbose_name="XML có chữ ký")),
+                ("sha256", models.CharField(max_length=64, verbose_name="dấu vết SHA-256 của XML")),
             ],
             options={
-                'ordering': ['-day_on', '-id'],
-                'indexes': [models.Index(fields=['-day_on', '-id'], name='statement_newest')],
+                "ordering": ["-day_on", "-id"],
+                "indexes": [models.Index(fields=["-day_on", "-id"], name="statement_newest")],
             },
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='statement',
-            trigger=pgtrigger.compiler.Trigger(name='statement_kept', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='052b9de625a6832f4428078e020d67d79df875aa', operation='UPDATE OR DELETE', pgid='pgtrigger_statement_kept_25345', table='gateway_statement', when='BEFORE')),
+            model_name="statement",
+            trigger=pgtrigger.compiler.Trigger(
+                name="statement_kept",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;",
+                    hash="052b9de625a6832f4428078e020d67d79df875aa",
+                    operation="UPDATE OR DELETE",
+                    pgid="pgtrigger_statement_kept_25345",
+                    table="gateway_statement",
+                    when="BEFORE",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='endpointevent',
-            trigger=pgtrigger.compiler.Trigger(name='endpoint_event_kept', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='4c43d18b262840827d1a1d6e0521aafb9824a008', operation='UPDATE OR DELETE', pgid='pgtrigger_endpoint_event_kept_1f7be', table='gateway_endpointevent', when='BEFORE')),
+            model_name="endpointevent",
+            trigger=pgtrigger.compiler.Trigger(
+                name="endpoint_event_kept",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;",
+                    hash="4c43d18b262840827d1a1d6e0521aafb9824a008",
+                    operation="UPDATE OR DELETE",
+                    pgid="pgtrigger_endpoint_event_kept_1f7be",
+                    table="gateway_endpointevent",
+                    when="BEFORE",
+                ),
+            ),
         ),
     ]

@@ -7,6 +7,7 @@ from portal.settings.celery import *
 from portal.settings.env import ENV
 from portal.settings.gateway import *
 from portal.settings.logging import *
+from portal.settings.mail import *
 from portal.settings.places import BASE_DIR
 from portal.settings.signing import *
 

@@ -46,6 +46,13 @@ class Environment(BaseSettings):
     simulator_port: int = 8766
     endpoint_file: Path | None = None
     unit_code: str = ""
+    email_host: str = ""
+    email_port: int = 587
+    email_tls: bool = True
+    email_user: str = ""
+    email_password: SecretStr | None = None
+    email_from: str = "cong-hoc-ba@localhost"
+    officers_email: str = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property
