@@ -104,8 +104,8 @@ class Outage:
         for _ in range(HOURS):
             with self.site.connect() as line, line.transaction():
                 line.execute(
-                    "UPDATE gateway_submission SET next_attempt_at = next_attempt_at - interval '1 hour'"
-                    " WHERE next_attempt_at IS NOT NULL"
+                    "UPDATE gateway_submission SET next_attempt_at = next_attempt_at - interval '1 hour',"
+                    " enqueued_at = enqueued_at - interval '1 hour' WHERE next_attempt_at IS NOT NULL"
                 )
                 line.execute(
                     "UPDATE gateway_endpoint SET next_probe_at = next_probe_at - interval '1 hour',"
