@@ -64,7 +64,9 @@ def signed_list(
     body, end = unsigned_list(records, list_id=list_id)
     spelling = replace(spelling, scope=(), id_name="id")
     root = etree.fromstring(body + end, _parser())
-    canonical = etree.tostring(root, method="c14n", exclusive=spelling.transform == EXCLUSIVE).decode()
+    canonical = etree.tostring(
+        root, method="c14n", exclusive=spelling.transform == EXCLUSIVE, with_comments=False
+    ).decode()
     signature = sign(
         [Target(list_id, canonical, enveloped=True)],
         identity=identity,

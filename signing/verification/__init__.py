@@ -68,7 +68,7 @@ def verify(
         steps.passed(2, policy.root)
         # (3) uniqueness of every id that is referred to is judged where it is resolved, in step (5)
         number = 3
-        ids = read_ids(document)
+        ids = read_ids(document, policy)
         steps.passed(3, f"{len(ids)} Id")
         # (4)
         number = 4

@@ -67,15 +67,18 @@ def _check_parts(root: Element, policy: SignaturePolicy) -> None:
         seen.add(name)
 
 
-def read_ids(document: Document) -> dict[str, list[Element]]:
-    """(3) All ids of the document, whatever their spelling; no attribute in a namespace (R8)."""
+def read_ids(document: Document, policy: SignaturePolicy) -> dict[str, list[Element]]:
+    """(3) All ids of the document, whatever their spelling; no attribute in a namespace (R8).
+
+    Nested documents are verified on their own: what attributes they carry does not stop their neighbours.
+    """
     ids: dict[str, list[Element]] = {}
     for element in _ATTRIBUTED(document.root):
         for key, text in element.attrib.items():
             name, value = str(key), str(text)
             if name in _ID_SPELLINGS:
                 ids.setdefault(value, []).append(element)
-            elif name.startswith("{"):
+            elif name.startswith("{") and not _is_within(element, document.root, policy):
                 raise malformed(
                     "ATTRIBUTE_NAMESPACED",
                     "Thuộc tính "
@@ -122,11 +125,16 @@ def _check_namespaces(placed: Sequence[Placed], policy: SignaturePolicy) -> None
 
 
 def _is_nested(element: Element, root: Element, policy: SignaturePolicy) -> bool:
+    return element.getparent() is not root and _is_within(element, root, policy)
+
+
+def _is_within(element: Element, root: Element, policy: SignaturePolicy) -> bool:
+    """The element is a nested document or a part of one."""
     if not policy.nested:
         return False
     chain = [element, *element.iterancestors()]
     below_root = chain[-2] if len(chain) > 1 and chain[-1] is root else None
-    return below_root is not None and below_root is not element and below_root.tag in policy.nested
+    return below_root is not None and below_root.tag in policy.nested
 
 
 def _fill_slot(root: Element, slot: SignatureSlot, policy: SignaturePolicy) -> list[Placed]:

@@ -5,7 +5,7 @@ Reading order: `gate` (what is let in at all), `cutting` (a list of records cut 
 """
 
 from signing.xml.canonical import canonical_bytes
-from signing.xml.cutting import Cut, CutList, cut
+from signing.xml.cutting import Cut, CutList, cut, parse_list
 from signing.xml.gate import LIST_LIMITS, RECORD_LIMITS, Document, Element, Limits, parse
 from signing.xml.reading import child, child_path, child_text, children, local_name, text_of
 
@@ -25,5 +25,6 @@ __all__ = [
     "cut",
     "local_name",
     "parse",
+    "parse_list",
     "text_of",
 ]

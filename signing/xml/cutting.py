@@ -2,6 +2,8 @@
 
 Every record in a list may carry the same ids, so each is verified as its own document: exactly the bytes between the
 first byte of its start tag and the last byte of its end tag. Nothing is re-serialised here or anywhere after.
+What one record may not hold (a comment, an instruction, a bad namespace) is found when that record is parsed, so it
+never stops its neighbours; the shell around them is parsed as strictly as any document, and no part may declare a DTD.
 """
 
 from __future__ import annotations
@@ -11,8 +13,18 @@ from dataclasses import dataclass
 from itertools import pairwise
 from xml.parsers import expat
 
+from lxml import etree
+
 from signing.errors import MalformedDocument
-from signing.xml.gate import LIST_LIMITS, Limits, check_bytes, parse
+from signing.xml.gate import (
+    LIST_LIMITS,
+    Document,
+    Limits,
+    check_list_bytes,
+    parse,
+    parse_whole,
+    prologue_end,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +51,9 @@ def cut(data: bytes, *, root: str = "DANH_SACH_HOC_BA", child: str = "HOC_BA", l
     Raises `MalformedDocument`: the gate's codes, LIST_ROOT when the root is another element, RECORD_MISPLACED when a
     record stands anywhere but directly below the root.
     """
-    check_bytes(data, limits)
-    cuts = _scan(data, child) if b"<!" not in data else None
+    check_list_bytes(data, limits)
+    plain = b"<!" not in data and data.find(b"<?", prologue_end(data)) < 0
+    cuts = _scan(data, child) if plain else None
     if cuts is None:
         cuts = _expat(data, child)
     shell = _without(data, cuts)
@@ -52,6 +65,25 @@ def cut(data: bytes, *, root: str = "DANH_SACH_HOC_BA", child: str = "HOC_BA", l
     if any(True for _ in document.root.iter("{*}" + child)):
         raise MalformedDocument("RECORD_MISPLACED", f"Có {child} không nằm ngay dưới {root}. Hãy xuất lại tệp.")
     return CutList(tag, _root_id(document.root.attrib), cuts, shell)
+
+
+def parse_list(
+    data: bytes, *, root: str = "DANH_SACH_HOC_BA", child: str = "HOC_BA", limits: Limits = LIST_LIMITS
+) -> Document:
+    """A list as one tree, for the signature over it. Raises `MalformedDocument` as `cut` does.
+
+    Comments and instructions stand within records only (the shell has none), where the list's signature covers them as
+    C14N says; each such record is refused when it is parsed on its own.
+    """
+    cut(data, root=root, child=child, limits=limits)
+    document = parse_whole(data, limits=limits)
+    # Once more on the tree, which another parser made: nothing but elements outside the records.
+    outside = etree.XPath(
+        "boolean((//comment() | //processing-instruction())[not(ancestor::*[local-name() = $child])])"
+    )
+    if outside(document.root, child=child):
+        raise MalformedDocument("COMMENT", "Tệp có chú thích hoặc chỉ thị XML, không được phép. Hãy xuất lại tệp.")
+    return document
 
 
 def _root_id(attributes: object) -> str | None:

@@ -44,6 +44,8 @@ _DECLARATION: Final = re.compile(
     rb"""(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*(?:"(?:yes|no)"|'(?:yes|no)'))?[ \t\r\n]*\?>"""
 )
 _FORBIDDEN: Final = re.compile(rb"<!(?!\[CDATA\[)|<\?")
+# What a list may not hold anywhere, not even within one of its records: then no entity exists in any reading of it.
+_FORBIDDEN_ANYWHERE: Final = re.compile(rb"<!(?!\[CDATA\[|--)")
 _NAMESPACE: Final = re.compile(rb"""xmlns(?::[^\s=<>"']{1,300})?[ \t\r\n]*=[ \t\r\n]*(?:"([^"]*)"|'([^']*)')""")
 _ABSOLUTE: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*:[^\s<&]+\Z")
 
@@ -63,8 +65,15 @@ def parse(data: bytes, *, limits: Limits = RECORD_LIMITS) -> Document:
     DECLARATION, NAMESPACE_RELATIVE, NOT_WELL_FORMED, TOO_DEEP, TOO_MANY_ELEMENTS, TOO_MANY_ATTRIBUTES, NAME_TOO_LONG …
     """
     check_bytes(data, limits)
+    _check_namespaces(data, limits)
+    root = _tree(data)
+    check_tree(root, data, limits)
+    return Document(data, root)
+
+
+def _tree(data: bytes) -> Element:
     try:
-        root = etree.fromstring(data, _parsers.parser)
+        return etree.fromstring(data, _parsers.parser)
     except etree.XMLSyntaxError as error:
         line, column = error.position if error.position else (None, None)
         code = (
@@ -82,8 +91,6 @@ def parse(data: bytes, *, limits: Limits = RECORD_LIMITS) -> Document:
         raise MalformedDocument(
             "NOT_WELL_FORMED", "Tệp không đọc được như XML. Hãy xuất lại tệp rồi gửi lại."
         ) from None
-    check_tree(root, data, limits)
-    return Document(data, root)
 
 
 class _Parsers(threading.local):
@@ -109,13 +116,22 @@ class _Parsers(threading.local):
 _parsers = _Parsers()
 
 
+def parse_whole(data: bytes, *, limits: Limits) -> Document:
+    """A list as one tree, comments and instructions kept; only for `cutting.parse_list`, which says where they stand."""
+    check_bytes(data, limits, forbidden=_FORBIDDEN_ANYWHERE)
+    _check_namespaces(data, limits)
+    root = _tree(data)
+    check_tree(root, data, limits, only_elements=False)
+    return Document(data, root)
+
+
 def parse_again(data: bytes) -> Element:
     """Parse bytes that were serialised from a gated tree."""
     return etree.fromstring(data, _parsers.parser)
 
 
-def check_bytes(data: bytes, limits: Limits) -> None:
-    """R1, R2, R4, R16 on the raw bytes, before any tree exists."""
+def check_bytes(data: bytes, limits: Limits, *, forbidden: re.Pattern[bytes] = _FORBIDDEN) -> None:
+    """R1, R2, R4 on the raw bytes, before any tree exists; names of namespaces (R16) are looked at by `parse`."""
     if not data.strip():
         raise MalformedDocument("EMPTY", "Tệp rỗng. Hãy chọn đúng tệp học bạ rồi gửi lại.")
     if len(data) > limits.max_bytes:
@@ -124,8 +140,7 @@ def check_bytes(data: bytes, limits: Limits) -> None:
             f"Tài liệu lớn {len(data)} byte, vượt giới hạn {limits.max_bytes} byte. Hãy chia nhỏ rồi gửi lại.",
         )
     _check_encoding(data)
-    _check_constructs(data)
-    _check_namespaces(data, limits)
+    _check_constructs(data, forbidden)
 
 
 def _check_encoding(data: bytes) -> None:
@@ -152,10 +167,15 @@ def _check_encoding(data: bytes) -> None:
             )
 
 
-def _check_constructs(data: bytes) -> None:
+def prologue_end(data: bytes) -> int:
+    """The first byte behind the byte order mark and the XML declaration."""
     start = len(_BOM) if data.startswith(_BOM) else 0
     declaration = _DECLARATION.match(data, start)
-    found = _FORBIDDEN.search(data, declaration.end() if declaration else start)
+    return declaration.end() if declaration else start
+
+
+def _check_constructs(data: bytes, forbidden: re.Pattern[bytes]) -> None:
+    found = forbidden.search(data, prologue_end(data))
     if found is None:
         return
     line = data.count(b"\n", 0, found.start()) + 1
@@ -193,7 +213,12 @@ def _check_namespaces(data: bytes, limits: Limits) -> None:
             )
 
 
-def check_tree(root: Element, data: bytes, limits: Limits) -> None:
+def check_list_bytes(data: bytes, limits: Limits) -> None:
+    """The bytes of a list before it is cut: comments and instructions are the business of the piece they stand in."""
+    check_bytes(data, limits, forbidden=_FORBIDDEN_ANYWHERE)
+
+
+def check_tree(root: Element, data: bytes, limits: Limits, *, only_elements: bool = True) -> None:
     """Depth, counts and names; and once more that no comment, instruction or DTD came through."""
     if _DEEPER[limits.max_depth](root) if limits.max_depth in _DEEPER else _deeper(limits.max_depth)(root):
         raise MalformedDocument("TOO_DEEP", f"Tệp lồng nhau quá {limits.max_depth} tầng. Hãy xuất lại tệp.")
@@ -202,7 +227,7 @@ def check_tree(root: Element, data: bytes, limits: Limits) -> None:
     if data.count(b"=") > limits.max_attributes and int(_count("count(//@*)", root)) > limits.max_attributes:
         raise MalformedDocument("TOO_MANY_ATTRIBUTES", "Tệp có quá nhiều thuộc tính. Hãy xuất lại tệp.")
     # Without `<!` in the bytes (the gate let in CDATA alone) no comment, instruction or DTD can be in the tree.
-    if b"<!" in data and (_NODES_OTHER(root) or root.getroottree().docinfo.internalDTD is not None):
+    if b"<!" in data and ((only_elements and _NODES_OTHER(root)) or root.getroottree().docinfo.internalDTD is not None):
         raise MalformedDocument("COMMENT", "Tệp có chú thích hoặc chỉ thị XML, không được phép. Hãy xuất lại tệp.")
     if (
         _LONG_TAG[limits.max_name].search(data)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import signing
 from signing import MalformedDocument, cut, parse
+from signing.xml import parse_list
 
 HOSTILE = [
     (b"", "EMPTY"),
@@ -78,3 +79,52 @@ def test_mutated_bytes_never_give_other_content_or_an_unnamed_error(cast, data):
     assert report.code != "UNFORESEEN"
     if report.passed:
         assert report.content_digest == cast.verify(record).content_digest
+
+
+GOOD = b'<HOC_BA id="1"><A>x</A></HOC_BA>'
+SPOILT_RECORDS = {
+    "COMMENT": b"<HOC_BA><A><!-- </HOC_BA><HOC_BA> --></A></HOC_BA>",
+    "PROCESSING_INSTRUCTION": b"<HOC_BA><A><?x <HOC_BA> ?></A></HOC_BA>",
+    "NAMESPACE_RELATIVE": b'<HOC_BA><A xmlns="tuong-doi"/></HOC_BA>',
+    "TOO_DEEP": b"<HOC_BA>" + b"<A>" * 70 + b"</A>" * 70 + b"</HOC_BA>",
+}
+
+
+def a_list(*records: bytes, rest: bytes = b"") -> bytes:
+    return b'<?xml version="1.0"?>\n<DANH_SACH_HOC_BA id="l">' + b"".join(records) + rest + b"</DANH_SACH_HOC_BA>"
+
+
+@pytest.mark.parametrize(("code", "spoilt"), SPOILT_RECORDS.items(), ids=SPOILT_RECORDS)
+def test_what_one_record_may_not_hold_stops_neither_the_cutting_nor_its_neighbours(code, spoilt):
+    data = a_list(GOOD, spoilt, GOOD)
+    assert [data[c.start : c.end] for c in cut(data).cuts] == [GOOD, spoilt, GOOD]
+    with pytest.raises(MalformedDocument) as caught:
+        parse(spoilt)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (a_list(GOOD, b"<!-- x -->", GOOD), "COMMENT"),
+        (a_list(GOOD, rest=b"<?x y?>"), "PROCESSING_INSTRUCTION"),
+        (b"<!-- x -->" + a_list(GOOD).partition(b"\n")[2], "COMMENT"),
+        (a_list(GOOD) + b"<?x y?>", "PROCESSING_INSTRUCTION"),
+        (a_list(b"<HOC_BA><!DOCTYPE a></HOC_BA>"), "DTD"),
+        (a_list(b"<HOC_BA><!-- <!DOCTYPE a> --></HOC_BA>"), "DTD"),
+        (b"<!DOCTYPE a [<!ENTITY b 'c'>]>" + a_list(GOOD).partition(b"\n")[2], "DTD"),
+        (a_list(GOOD, rest=b"<!-- <HOC_BA></HOC_BA> -->"), "COMMENT"),
+        (a_list(GOOD, rest=b'<X xmlns="tuong-doi"/>'), "NAMESPACE_RELATIVE"),
+    ],
+)
+def test_around_the_records_nothing_is_allowed_that_no_document_may_hold(data, code):
+    for read in (cut, parse_list):
+        with pytest.raises(MalformedDocument) as caught:
+            read(data)
+        assert caught.value.code == code
+
+
+def test_a_list_is_read_as_one_tree_with_what_its_records_hold():
+    document = parse_list(a_list(GOOD, SPOILT_RECORDS["COMMENT"]))
+    assert len(document.root) == 2
+    assert document.raw == a_list(GOOD, SPOILT_RECORDS["COMMENT"])
