@@ -6,3 +6,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("portal.api.urls")),
     path("", include("portal.web.urls")),
 ]
+
+handler400 = "portal.api.views.bad_request"
+handler500 = "portal.api.views.server_error"

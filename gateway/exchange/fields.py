@@ -8,6 +8,7 @@ the Ministry without notice).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Final, NoReturn
 
@@ -17,6 +18,7 @@ JsonObject = Mapping[str, object]
 
 DEFAULT_MAX_BYTES: Final = 1 << 20
 MAX_TEXT: Final = 4000
+_HALF_CHARACTER: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def loads(data: bytes, *, max_bytes: int = DEFAULT_MAX_BYTES) -> object:
@@ -25,7 +27,10 @@ def loads(data: bytes, *, max_bytes: int = DEFAULT_MAX_BYTES) -> object:
         raise MessageRefused("MESSAGE_TOO_BIG", f"Bản tin dài quá {max_bytes} byte.")
     try:
         text = data.decode("utf-8-sig")
-        return json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+        value: object = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+        if _HALF_CHARACTER.search(data):
+            dumps(value)  # a lone surrogate is no text: it could be neither stored nor echoed
+        return value
     except (UnicodeDecodeError, ValueError, RecursionError):
         raise MessageRefused("MESSAGE_NOT_JSON", "Bản tin không phải JSON hợp lệ (UTF-8, không trùng khóa).") from None
 

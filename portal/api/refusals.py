@@ -36,6 +36,11 @@ class Refusal:
     field: str = ""
 
 
+INTERNAL_ERROR = Refusal(
+    500, "INTERNAL_ERROR", "Cổng gặp lỗi, giao dịch chưa được nhận. Hãy gửi lại sau với cùng messageid."
+)
+
+
 def refusal_of(problem: Exception) -> Refusal:
     match problem:
         case AccessRefused():
@@ -50,4 +55,4 @@ def refusal_of(problem: Exception) -> Refusal:
         case BatchUnreadable() | RecallRefused() | RegisterRefused():
             return Refusal(422, problem.code, problem.message)
     logger.error("exchange_door_failed", exc_info=problem)
-    return Refusal(500, "INTERNAL_ERROR", "Cổng gặp lỗi, giao dịch chưa được nhận. Hãy gửi lại sau với cùng messageid.")
+    return INTERNAL_ERROR

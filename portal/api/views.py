@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET
 
@@ -20,7 +21,7 @@ from portal.accounts.policy import Permission
 from portal.api import certificates, exchange, recalls
 from portal.api.body import address, bearer, json_answer, read_json
 from portal.api.exchange import Caller
-from portal.api.refusals import Refusal, refusal_of
+from portal.api.refusals import INTERNAL_ERROR, Refusal, refusal_of
 from portal.records import queries
 from portal.records.conf import conf
 from portal.records.models import Batch
@@ -28,6 +29,7 @@ from portal.records.models import Batch
 _Service = Callable[[object, Caller], dict[str, object]]
 _Words = Callable[[str, Refusal], object]
 _SMALL = 64_000
+_DOOR = "/api/trao-doi"
 
 
 def _receipt(message_id: str, refusal: Refusal) -> object:
@@ -90,6 +92,28 @@ register_certificate = _door(certificates.register, _certificate_receipt)
 query_certificate = _door(certificates.query, _certificate_answer)
 request_recall = _door(recalls.request, _receipt, large=True)
 query_recall = _door(recalls.query, _query)
+
+
+@csrf_exempt
+def unknown_address(request: HttpRequest) -> HttpResponse:
+    """Whatever else is asked below this door, a slash too much included: said in the door's own words."""
+    told = "Cổng không có địa chỉ này dưới /api/trao-doi/. Hãy xem lại địa chỉ trong tài liệu (không có dấu / ở cuối)."
+    return json_answer(_receipt("", Refusal(404, "ADDRESS_UNKNOWN", told)), status=404)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What was refused before any view: software gets its own fields, people their page."""
+    if not request.path.startswith(_DOOR):
+        return defaults.bad_request(request, exception)
+    refusal = Refusal(400, "REQUEST_BAD", "Yêu cầu HTTP không hợp lệ (tên máy chủ hoặc đầu mục). Hãy kiểm tra địa chỉ.")
+    return json_answer(_receipt("", refusal), status=400)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """What broke outside any view; the log has the rest."""
+    if not request.path.startswith(_DOOR):
+        return defaults.server_error(request)
+    return json_answer(_receipt("", INTERNAL_ERROR), status=500)
 
 
 @require_GET

@@ -1,5 +1,9 @@
 """The exchange door as a school's software sees it: tokens, receipts, lines, and refusals in the format's own words."""
 
+from dataclasses import replace
+
+import pytest
+
 from gateway.exchange.envelope import encode_content
 from portal.records import processing
 from portal.records.models import Batch, Content
@@ -60,6 +64,37 @@ def test_a_list_signed_by_another_school_is_refused_as_a_whole(cast, software):
     _, answer = school.query("gd-1")
     assert answer["Error"].startswith("LIST_SEAL_")
     assert answer["data"] == []
+
+
+SPOILT = {
+    "COMMENT": (b"<HO_VA_TEN>", b"<HO_VA_TEN><!-- x -->"),
+    "PROCESSING_INSTRUCTION": (b"<TONG_KET>", b"<TONG_KET><?x y?>"),
+    "NAMESPACE_IN_DATA": (b"<TONG_KET>", b'<TONG_KET><x:LA xmlns:x="urn:la">1</x:LA>'),
+    "ATTRIBUTE_NAMESPACED": (b"<TONG_KET>", b'<TONG_KET xmlns:x="urn:la" x:la="1">'),
+}
+
+
+@pytest.mark.parametrize(("code", "change"), SPOILT.items(), ids=SPOILT)
+def test_one_record_that_may_not_be_read_does_not_stop_the_others_of_a_signed_list(cast, software, code, change):
+    school = software(cast.made("02"))
+    records = cast.records(school.made, 3)
+    records[1] = replace(records[1], data=records[1].data.replace(*change, 1))
+    school.submit(cast.signed_list(school.made, records), "gd-1")
+    process_all()
+    answer = school.query("gd-1")[1]
+    assert answer["Error"] == ""
+    states = {line["thu_tu"]: line["trang_thai"] for line in answer["data"]}
+    assert states == {1: 1, 2: 0, 3: 1}
+    assert code in {line["error"] for line in answer["data"]}
+
+
+def test_a_list_with_a_document_type_is_refused_as_a_whole(cast, software):
+    school = software(cast.made("02"))
+    document = cast.signed_list(school.made, cast.records(school.made, 2))
+    school.submit(document.replace(b"<DANH_SACH_HOC_BA", b"<!DOCTYPE x><DANH_SACH_HOC_BA", 1), "gd-1")
+    process_all()
+    answer = school.query("gd-1")[1]
+    assert (answer["Error"], answer["data"]) == ("DTD", [])
 
 
 def test_a_list_without_a_seal_is_refused_as_a_whole(cast, software):
@@ -146,3 +181,34 @@ def test_a_certificate_is_registered_and_its_approval_asked_for(cast, software, 
     assert "trang_thai_phe_duyet" not in post("exchange-query-certificate", asked, token=school.token)[1]
     Certificate.objects.update(state="DECLINED")
     assert post("exchange-query-certificate", asked, token=school.token)[1]["trang_thai_phe_duyet"] == 0
+
+
+SURROGATE = b'{"authenticationRequest": {"messageid": "\\ud800"}, "messageid": "\\udfff", "user_name": "\\ud800"}'
+SERVICES = [
+    "exchange-token",
+    "exchange-submit",
+    "exchange-query",
+    "exchange-register-certificate",
+    "exchange-query-certificate",
+    "exchange-recall",
+    "exchange-query-recall",
+]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_half_a_character_is_refused_in_the_formats_own_fields(cast, software, post, service):
+    school = software(cast.made("02"))
+    status, answer = post(service, None, token=school.token, raw=SURROGATE)
+    assert (status, answer.get("Error") or answer.get("error")) == (400, "MESSAGE_NOT_JSON")
+
+
+@pytest.mark.parametrize("path", ["/api/trao-doi/khong-co", "/api/trao-doi/hoc-ba/gui/", "/api/trao-doi/"])
+def test_an_address_that_does_not_exist_answers_in_the_formats_own_fields(client, db, path):
+    answer = client.post(path, b"{}", content_type="application/json")
+    assert (answer.status_code, answer.json()["Error"]) == (404, "ADDRESS_UNKNOWN")
+    assert "/api/trao-doi/" in answer.json()["ErrorDescription"]
+
+
+def test_a_wrong_host_is_told_so_in_the_formats_own_fields(client, db):
+    answer = client.post("/api/trao-doi/token", b"{}", content_type="application/json", headers={"host": "la.example"})
+    assert (answer.status_code, answer.json()["Error"]) == (400, "REQUEST_BAD")
