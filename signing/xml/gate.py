@@ -117,7 +117,7 @@ _parsers = _Parsers()
 
 
 def parse_whole(data: bytes, *, limits: Limits) -> Document:
-    """A list as one tree, comments and instructions kept; only for `cutting.parse_list`, which says where they stand."""
+    """A list as one tree, comments and instructions kept; only for `cutting.parse_list`, which sees where they are."""
     check_bytes(data, limits, forbidden=_FORBIDDEN_ANYWHERE)
     _check_namespaces(data, limits)
     root = _tree(data)
