@@ -79,13 +79,18 @@ def _strike(kind: str, service: str, times: int, params: Mapping[str, Any]) -> S
         patience = 12.0 if service == "recall" else _PATIENCE
         seconds = rng.uniform(0.5, 2.5) if kind == "down" else patience
         before = _fired(site.control, kind)
-        number = site.control.set_fault(
-            kind, service=service, count=times, duration=seconds + 1.0, seed=rng.randrange(1 << 30), **params
-        )
+        numbers = [
+            site.control.set_fault(
+                kind, service=service, count=times, duration=seconds + 1.0, seed=rng.randrange(1 << 30), **params
+            )
+        ]
+        if kind in _COMPANIONS:
+            numbers.append(site.control.set_fault(_COMPANIONS[kind], count=2, duration=seconds + 1.0))
         try:
             struck = _until_struck(site, kind, before + (1 if kind == "down" else times), seconds)
         finally:
-            site.control.clear_faults(number)
+            for number in numbers:
+                site.control.clear_faults(number)
         if not struck and _fired(site.control, kind) == before:
             raise Missed
         if kind in _LASTING:
@@ -94,6 +99,13 @@ def _strike(kind: str, service: str, times: int, params: Mapping[str, Any]) -> S
     return strike
 
 
+# What strikes at the start of a line needs a line that is opened anew; a short token, somebody who asks for one.
+_COMPANIONS = {
+    "wrong_server_certificate": "cut_before_request",
+    "client_certificate_rejected": "cut_before_request",
+    "handshake_silence": "cut_before_request",
+    "token_short_life": "token_refused",
+}
 # These still hold a worker's call when the board says that they have struck.
 _LASTING = {"slow", "slow_reply", "endless_head", "endless_reply", "handshake_silence"}
 
