@@ -127,6 +127,8 @@ def probe(client: MinistryClient, *, now: datetime, rng: Random) -> bool | None:
     ).update(next_probe_at=now + delay, probes_made=F("probes_made") + 1)
     if not mine:
         return None
+    # A connection kept open may have left by an address we no longer have (or not yet): the probe takes a new one.
+    client.link.forget_session()
     try:
         client.probe()
     except MinistryError as problem:
