@@ -99,7 +99,7 @@ def _about_signature(signature: SignatureReport) -> Finding:
     waiting = signature.indication is Indication.INDETERMINATE and str(signature.sub_indication) == "TRY_LATER"
     return finding(
         signature.code,
-        f"{_title(signature)}: {signature.message}" if signature.message else f"{_title(signature)} không hợp lệ.",
+        _said(signature) or f"{_title(signature)} không hợp lệ.",
         "Cổng sẽ tự kiểm tra lại; trường chưa cần làm gì." if waiting else "Ký lại chữ ký này rồi gửi lại học bạ.",
         severity=Severity.WARNING if waiting else Severity.ERROR,
         field=signature.place,
@@ -108,6 +108,11 @@ def _about_signature(signature: SignatureReport) -> Finding:
         rule=f"{signature.code}: {signature.sub_indication or signature.indication}",
         resign=() if waiting else (signature.role,),
     )
+
+
+def _said(signature: SignatureReport) -> str:
+    """The verdict in words; role and place stand in the finding's own fields already."""
+    return signature.message.removeprefix(f"Chữ ký {signature.role} ({signature.place}): ")
 
 
 def _title(signature: SignatureReport) -> str:
