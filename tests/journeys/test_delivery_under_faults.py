@@ -13,9 +13,10 @@ import pytest
 from portal.rehearsal.bootstrap import open_rehearsal
 from portal.rehearsal.campaign import quiet
 from portal.rehearsal.campaign.campaign import environment, make_site, settle_in
-from portal.rehearsal.campaign.checker import Checker, Findings, Witnesses
+from portal.rehearsal.campaign.checker import Checker, Findings
 from portal.rehearsal.campaign.ledger import SchoolLedger
 from portal.rehearsal.campaign.site import LEASE_SECONDS, Site
+from portal.rehearsal.campaign.testimony import Witnesses, read
 from portal.rehearsal.doors import Line, SoftwareDoor
 from portal.rehearsal.making import Maker, Wish
 from portal.rehearsal.parcels import API
@@ -51,13 +52,12 @@ class Story:
         left = quiet.wait(self.site, seconds=90)["left_open"]
         assert left == {"batches": 0, "records": 0, "submissions": 0, "recalls": 0}
         names = self.site.env.env
-        findings = Checker(
-            Witnesses(
-                self.ledger.path,
-                {"host": names["HOCBA_PG_HOST"], "dbname": names["HOCBA_PG_NAME"], "user": names["HOCBA_PG_USER"]},
-                self.site.env.installation.places.simulator,
-            )
-        ).judge()
+        witnesses = Witnesses(
+            self.ledger.path,
+            {"host": names["HOCBA_PG_HOST"], "dbname": names["HOCBA_PG_NAME"], "user": names["HOCBA_PG_USER"]},
+            self.site.env.installation.places.simulator,
+        )
+        findings = Checker(read(witnesses)).judge()
         assert findings.is_clean, dict(findings.examples)
         assert findings.counts["accepted"] == self.records
         return findings

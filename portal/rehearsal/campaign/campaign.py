@@ -18,13 +18,14 @@ from gateway.simulator.control import SimulatorControl
 from portal.rehearsal.bootstrap import Rehearsal, open_rehearsal
 from portal.rehearsal.campaign import quiet
 from portal.rehearsal.campaign.catalogue import chosen
-from portal.rehearsal.campaign.checker import VIOLATIONS, Checker, Findings, Witnesses
+from portal.rehearsal.campaign.checker import VIOLATIONS, Checker, Findings
 from portal.rehearsal.campaign.ledger import SchoolLedger
 from portal.rehearsal.campaign.load import Crowd
 from portal.rehearsal.campaign.nemesis import Nemesis
 from portal.rehearsal.campaign.officers import Officers
 from portal.rehearsal.campaign.progress import Progress
 from portal.rehearsal.campaign.site import SETTINGS, Site, make_quick, replace_file
+from portal.rehearsal.campaign.testimony import Witnesses, read
 from portal.rehearsal.paths import door_paths
 
 SCHOOLS = 12
@@ -119,15 +120,14 @@ class Campaign:
 
     def _check(self) -> Findings:
         names = self.site.env.env
-        return Checker(
-            Witnesses(
-                ledger=self.workshop / "ledger.jsonl",
-                database={
-                    "host": names["HOCBA_PG_HOST"], "dbname": names["HOCBA_PG_NAME"], "user": names["HOCBA_PG_USER"],
-                },
-                repository=self.site.env.installation.places.simulator,
-            )
-        ).judge()  # fmt: skip
+        witnesses = Witnesses(
+            ledger=self.workshop / "ledger.jsonl",
+            database={
+                "host": names["HOCBA_PG_HOST"], "dbname": names["HOCBA_PG_NAME"], "user": names["HOCBA_PG_USER"],
+            },
+            repository=self.site.env.installation.places.simulator,
+        )  # fmt: skip
+        return Checker(read(witnesses)).judge()
 
     def _report(
         self, nemesis: Nemesis, progress: Progress, crowd: Crowd, findings: Findings, more: Mapping[str, Any]
@@ -182,7 +182,9 @@ def make_site(env: Environment, orders: Path, *, isolated: bool, ballast: Path |
 
 def as_text(report: Mapping[str, Any]) -> str:
     """JSON with one line for every kind of fault: it is read by people too."""
-    kinds = report.get("kinds", {})
+    if "kinds" not in report:
+        return json.dumps(report, ensure_ascii=False, indent=1)
+    kinds = report["kinds"]
     text = json.dumps({**report, "kinds": "@kinds"}, ensure_ascii=False, indent=1)
     lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(facts)}" for name, facts in kinds.items())
     return text.replace('"@kinds"', "{\n" + lines + "\n }")

@@ -1,20 +1,16 @@
 """The judge: compares the three witnesses after quiet time. It shares no code with the gateway, imports none of ours.
 
-It reads the schools' ledger (JSON lines), our database (plain SQL) and the central repository's own files (its journal
-and its SQLite store), and knows nothing of how any of them came about.
+It is handed what they say (`testimony`) and knows nothing of how any of it came about.
 """
 
 import hashlib
 import json
-import sqlite3
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import psycopg
+from portal.rehearsal.campaign.testimony import Handed, Made, Said
 
 _EXAMPLES = 8
 # What must be zero.
@@ -42,55 +38,22 @@ class Findings:
         return not any(self.counts[name] for name in VIOLATIONS)
 
 
-@dataclass
-class _Made:
-    """A record as a school made it."""
-
-    uuid: str
-    sha256: str
-    school: str
-    message_id: str
-    door: str
-
-
-@dataclass
-class _Batch:
-    message_id: str
-    records: list[_Made]
-    acknowledged: int = 0
-    refused: int = 0
-    unknown: int = 0
-    receipts: list[Any] = field(default_factory=list)
-    told: dict[str, list[tuple[int, str]]] = field(default_factory=lambda: defaultdict(list))
-
-
-@dataclass
-class Witnesses:
-    """Where the three lie."""
-
-    ledger: Path
-    database: dict[str, str]
-    repository: Path
-
-
 class Checker:
     """One comparison. Every invariant is one method; a crossing of two witnesses each."""
 
-    def __init__(self, witnesses: Witnesses) -> None:
+    def __init__(self, said: Said) -> None:
         self.findings = Findings()
-        self._batches, self._recalled = _read_ledger(witnesses.ledger)
-        names = " ".join(f"{key}={value}" for key, value in witnesses.database.items())
-        with psycopg.connect(names, autocommit=True) as line:
-            self._read_database(line)
-        self._read_repository(witnesses.repository)
+        self._said = said
 
     def judge(self) -> Findings:
         counts = self.findings.counts
-        counts["records_in"] = sum(len(batch.records) for batch in self._batches.values())
-        counts["batches_in"] = len(self._batches)
-        counts["batches_acknowledged"] = sum(batch.acknowledged > 0 for batch in self._batches.values())
-        counts["batches_never_known"] = sum(not (b.acknowledged or b.refused) for b in self._batches.values())
-        for batch in self._batches.values():
+        counts["requests_seen"] = len(self._said.requests)
+        counts["journal_lines_broken"] = self._said.broken_lines
+        counts["records_in"] = sum(len(batch.records) for batch in self._said.batches.values())
+        counts["batches_in"] = len(self._said.batches)
+        counts["batches_acknowledged"] = sum(batch.acknowledged > 0 for batch in self._said.batches.values())
+        counts["batches_never_known"] = sum(not (b.acknowledged or b.refused) for b in self._said.batches.values())
+        for batch in self._said.batches.values():
             self._what_the_school_heard(batch)
             for made in batch.records:
                 self._one_record(batch, made)
@@ -101,71 +64,8 @@ class Checker:
         self._journal()
         return self.findings
 
-    # -- reading -------------------------------------------------------------------------------------------------
-    def _read_database(self, line: psycopg.Connection[Any]) -> None:
-        self._rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        columns = "SELECT encode(r.sha256, 'hex') AS sha, r.id, r.state, r.standing, r.lookup_uuid::text AS uuid,"
-        for row in _rows(
-            line,
-            f"{columns} r.error_count, s.code AS school, bs.code AS batch_school, b.message_id, i.id AS item,"
-            " i.verdict, i.key, i.errors, i.submission_id::text AS submission, encode(i.digest, 'hex') AS digest,"
-            " r.findings::text AS findings"
-            " FROM records_record r JOIN schools_school s ON s.id = r.school_id"
-            " JOIN records_batch b ON b.id = r.batch_id JOIN schools_school bs ON bs.id = b.school_id "
-            " LEFT JOIN gateway_item i ON i.id = r.item_id",
-        ):
-            self._rows[row["sha"]].append(row)
-        self._in_batches = {
-            (row["school"], row["message_id"]): row
-            for row in _rows(
-                line,
-                "SELECT s.code AS school, b.message_id, b.id::text AS id, b.state, b.refusal_code, b.refusal,"
-                " b.set_aside_code, b.record_count, b.other_message_ids FROM records_batch b"
-                " JOIN schools_school s ON s.id = b.school_id",
-            )
-        }
-        self._submissions = {
-            row["id"]: row
-            for row in _rows(
-                line,
-                "SELECT id::text AS id, kind, state, encode(digest, 'hex') AS digest, acknowledged_at, reason_code,"
-                " enqueued_at, closed_at FROM gateway_submission",
-            )
-        }
-        self._proofs = _rows(
-            line, "SELECT submission_id::text AS submission, kind, http_status, body, sha256 FROM gateway_receipt"
-        )
-        self._recall_items = _rows(
-            line,
-            "SELECT rc.id::text AS id, rc.state, r.lookup_uuid::text AS uuid, i.verdict, i.submission_id::text AS"
-            " submission FROM records_recall rc JOIN records_record r ON r.id = rc.record_id"
-            " LEFT JOIN gateway_item i ON i.id = rc.item_id",
-        )
-        self._entries = {
-            (row["action"], row["subject_id"])
-            for row in _rows(line, "SELECT action, subject_id FROM audit_entry WHERE subject_kind = 'batch'")
-        }
-
-    def _read_repository(self, folder: Path) -> None:
-        store = sqlite3.connect(f"file:{folder / 'repository.sqlite3'}?mode=ro", uri=True, timeout=30)
-        store.row_factory = sqlite3.Row
-        try:
-            self._messages_there = {row["messageid"]: dict(row) for row in store.execute(
-                "SELECT messageid, type, unit, document_sha256, stage, received_at, error, times_seen, judged_at,"
-                " records FROM message")}  # fmt: skip
-            self._lines: dict[str, list[dict[str, Any]]] = defaultdict(list)
-            self._line_of: dict[tuple[str, str], dict[str, Any]] = {}
-            for row in store.execute("SELECT messageid, uuid, sha256, verdict, took_effect, errors FROM line"):
-                self._lines[row["uuid"]].append(dict(row))
-                self._line_of[row["messageid"], row["uuid"]] = dict(row)
-            self._holdings = {row["uuid"]: dict(row) for row in store.execute(
-                "SELECT uuid, sha256, effects, messageid, school, state, held_at FROM holding")}  # fmt: skip
-        finally:
-            store.close()
-        self._requests = list(_journal_lines(folder / "journal.jsonl", self.findings))
-
     # -- L against G and M ---------------------------------------------------------------------------------------
-    def _what_the_school_heard(self, batch: _Batch) -> None:
+    def _what_the_school_heard(self, batch: Handed) -> None:
         if batch.acknowledged and batch.refused:
             self.findings.blame("both_ways", f"{batch.message_id}: acknowledged and refused")
         if batch.refused and not batch.acknowledged:
@@ -174,8 +74,8 @@ class Checker:
         if len(said) > 1:
             self.findings.blame("answer_changed", f"{batch.message_id}: {sorted(said)[:2]}")
 
-    def _one_record(self, batch: _Batch, made: _Made) -> None:
-        found = self._rows.get(made.sha256, [])
+    def _one_record(self, batch: Handed, made: Made) -> None:
+        found = self._said.rows.get(made.sha256, [])
         for row in found:
             if row["school"] != made.school or row["batch_school"] != made.school:
                 self.findings.blame("cross_school", f"{made.uuid}: {made.school} / {row['school']}")
@@ -187,8 +87,8 @@ class Checker:
         self._fate(made, best)
         self._told(batch, made, best)
 
-    def _missing(self, batch: _Batch, made: _Made) -> None:
-        row = self._in_batches.get((made.school, batch.message_id))
+    def _missing(self, batch: Handed, made: Made) -> None:
+        row = self._said.in_batches.get((made.school, batch.message_id))
         if made.door != "API":
             row = row or {"state": "unknown"}
         if row is None:
@@ -205,8 +105,8 @@ class Checker:
                 "lost", f"{made.uuid}: batch {batch.message_id} is {row['state']}, the record is not there"
             )
 
-    def _fate(self, made: _Made, row: dict[str, Any]) -> None:
-        held = self._holdings.get(made.uuid)
+    def _fate(self, made: Made, row: dict[str, Any]) -> None:
+        held = self._said.holdings.get(made.uuid)
         if row["state"] == "REFUSED":
             self.findings.blame("refused_without_cause", f"{made.uuid}: {row['findings'][:300]}")
         elif row["standing"] == "RECALLED" and row["state"] == "ADMITTED":
@@ -214,16 +114,16 @@ class Checker:
         elif row["state"] != "DISPATCHED":
             self.findings.blame("unfinished", f"{made.uuid}: record {row['state']}")
         elif row["verdict"] == "PENDING":
-            state = self._submissions[row["submission"]]["state"]
+            state = self._said.submissions[row["submission"]]["state"]
             self.findings.blame("unfinished", f"{made.uuid}: no verdict, submission {row['submission']} {state}")
         elif row["verdict"] == "ACCEPTED":
             self._accepted(made, row, held)
         else:
             self._rejected(made, row, held)
 
-    def _accepted(self, made: _Made, row: dict[str, Any], held: dict[str, Any] | None) -> None:
+    def _accepted(self, made: Made, row: dict[str, Any], held: dict[str, Any] | None) -> None:
         self.findings.counts["accepted"] += 1
-        line = self._line_of.get((row["submission"], made.uuid))
+        line = self._said.line_of.get((row["submission"], made.uuid))
         if line is None or line["verdict"] != 1 or not line["took_effect"]:
             self.findings.blame("false_success", f"{made.uuid}: accepted here by {row['submission']}, there {line}")
         if held is None:
@@ -233,53 +133,53 @@ class Checker:
         if row["digest"] != made.sha256 or row["key"] != made.uuid:
             self.findings.blame("altered", f"{made.uuid}: item {row['key']} {row['digest']}")
 
-    def _rejected(self, made: _Made, row: dict[str, Any], held: dict[str, Any] | None) -> None:
+    def _rejected(self, made: Made, row: dict[str, Any], held: dict[str, Any] | None) -> None:
         self.findings.counts["rejected"] += 1
         if not row["errors"]:
             self.findings.blame("silent_rejection", made.uuid)
-        line = self._line_of.get((row["submission"], made.uuid))
+        line = self._said.line_of.get((row["submission"], made.uuid))
         if line is not None and line["verdict"] == 1:
             self.findings.blame("verdict_differs", f"{made.uuid}: rejected here, accepted there")
         if held is not None and held["messageid"] == row["submission"]:
             self.findings.blame("verdict_differs", f"{made.uuid}: rejected here, held there")
 
-    def _told(self, batch: _Batch, made: _Made, row: dict[str, Any]) -> None:
+    def _told(self, batch: Handed, made: Made, row: dict[str, Any]) -> None:
         for status, _error in batch.told.get(made.uuid, []):
-            if status == 1 and (row["verdict"] != "ACCEPTED" or made.uuid not in self._holdings):
+            if status == 1 and (row["verdict"] != "ACCEPTED" or made.uuid not in self._said.holdings):
                 self.findings.blame("told_false", f"{made.uuid}: told accepted, is {row['state']}/{row['verdict']}")
             if status == 0 and row["verdict"] == "ACCEPTED" and row["standing"] == "IN_FORCE":
                 self.findings.blame("told_false", f"{made.uuid}: told refused, is accepted")
 
     # -- M by itself, M against G ----------------------------------------------------------------------------------
     def _effects(self) -> None:
-        known = {made.uuid: made for batch in self._batches.values() for made in batch.records}
-        for uuid, held in self._holdings.items():
+        known = {made.uuid: made for batch in self._said.batches.values() for made in batch.records}
+        for uuid, held in self._said.holdings.items():
             if held["effects"] > 1:
                 self.findings.blame("double", f"{uuid}: {held['effects']} effects")
             if uuid not in known:
                 self.findings.blame("altered", f"{uuid}: held there, made by no school")
             elif known[uuid].school != held["school"]:
                 self.findings.blame("cross_school", f"{uuid}: made by {known[uuid].school}, held for {held['school']}")
-        for uuid, lines in self._lines.items():
-            if sum(line["took_effect"] and self._messages_there[line["messageid"]]["type"] == 1 for line in lines) > 1:
+        for uuid, lines in self._said.lines.items():
+            if sum(line["took_effect"] and self._said.messages[line["messageid"]]["type"] == 1 for line in lines) > 1:
                 self.findings.blame("double", f"{uuid}: took effect by several messages")
 
     def _messages(self) -> None:
         """The same id always with the same bytes, and the bytes that we froze."""
         contents: dict[str, set[str]] = defaultdict(set)
-        for line in self._requests:
+        for line in self._said.requests:
             if line.get("service") in ("submit", "recall") and line.get("messageid") and line.get("content_sha256"):
                 contents[line["messageid"]].add(line["content_sha256"])
                 self.findings.counts["requests_with_content"] += 1
         self.findings.counts["packages_sent"] = len(contents)
         self.findings.counts["sent_more_than_once"] = sum(
-            there["times_seen"] > 1 for there in self._messages_there.values()
+            there["times_seen"] > 1 for there in self._said.messages.values()
         )
         for message_id, digests in contents.items():
             if len(digests) > 1:
                 self.findings.blame("other_bytes_same_id", message_id)
-        for message_id, there in self._messages_there.items():
-            ours = self._submissions.get(message_id)
+        for message_id, there in self._said.messages.items():
+            ours = self._said.submissions.get(message_id)
             if ours is None:
                 self.findings.blame("altered", f"{message_id}: there, not here")
             elif ours["digest"] != there["document_sha256"]:
@@ -288,33 +188,38 @@ class Checker:
     def _receipts(self) -> None:
         """Delivered if and only if a stored receipt proves it and the repository has the message."""
         proven: set[str] = set()
-        for proof in self._proofs:
+        for proof in self._said.proofs:
             body = zlib.decompress(bytes(proof["body"]))
             if hashlib.sha256(body).digest() != bytes(proof["sha256"]):
                 self.findings.blame("receipt_unbound", f"{proof['submission']}: receipt altered")
-            if self._submissions[proof["submission"]]["state"] != "REFUSED" and not _names(body, proof["submission"]):
+            if self._said.submissions[proof["submission"]]["state"] != "REFUSED" and not _names(
+                body, proof["submission"]
+            ):
                 self.findings.blame("receipt_unbound", f"{proof['submission']}: {body[:120]!r}")
             proven.add(proof["submission"])
-        for identity, ours in self._submissions.items():
+        for identity, ours in self._said.submissions.items():
             if ours["state"] in ("ACKNOWLEDGED", "ANSWERED"):
-                if identity not in self._messages_there:
+                if identity not in self._said.messages:
                     self.findings.blame("false_success", f"{identity}: {ours['state']} here, unknown there")
                 if identity not in proven:
                     self.findings.blame("receipt_missing", f"{identity}: {ours['state']}")
             if ours["state"] not in ("ANSWERED", "REFUSED"):
                 self.findings.blame("unfinished", f"submission {identity}: {ours['state']} {ours['reason_code']}")
-        for recall in self._recall_items:
-            if recall["verdict"] == "ACCEPTED" and self._holdings.get(recall["uuid"], {}).get("state") != "RECALLED":
+        for recall in self._said.recall_items:
+            if (
+                recall["verdict"] == "ACCEPTED"
+                and self._said.holdings.get(recall["uuid"], {}).get("state") != "RECALLED"
+            ):
                 self.findings.blame("false_success", f"recall of {recall['uuid']} agreed here, not there")
 
     def _order(self) -> None:
         """A replacement never takes effect before the recall of what it replaces."""
-        for old, new in self._recalled:
-            held, replaced = self._holdings.get(new), self._holdings.get(old)
+        for old, new in self._said.recalled:
+            held, replaced = self._said.holdings.get(new), self._said.holdings.get(old)
             recalls = [
-                line for line in self._lines.get(old, []) if self._messages_there[line["messageid"]]["type"] == 5
+                line for line in self._said.lines.get(old, []) if self._said.messages[line["messageid"]]["type"] == 5
             ]
-            done = [self._messages_there[line["messageid"]]["judged_at"] for line in recalls if line["took_effect"]]
+            done = [self._said.messages[line["messageid"]]["judged_at"] for line in recalls if line["took_effect"]]
             refused = any(line["verdict"] == 3 for line in recalls)
             if held is None or replaced is None or refused:
                 continue
@@ -324,16 +229,11 @@ class Checker:
 
     def _journal(self) -> None:
         """Each batch that came in has its entry."""
-        for row in self._in_batches.values():
-            if ("batch.received", row["id"]) not in self._entries:
+        for row in self._said.in_batches.values():
+            if ("batch.received", row["id"]) not in self._said.entries:
                 self.findings.blame("journal_gaps", f"batch {row['id']} without batch.received")
-            if row["state"] == "PROCESSED" and ("batch.processed", row["id"]) not in self._entries:
+            if row["state"] == "PROCESSED" and ("batch.processed", row["id"]) not in self._said.entries:
                 self.findings.blame("journal_gaps", f"batch {row['id']} without batch.processed")
-
-
-def _rows(line: psycopg.Connection[Any], sql: str) -> list[dict[str, Any]]:
-    with line.cursor(row_factory=psycopg.rows.dict_row) as cursor:
-        return cursor.execute(sql.encode()).fetchall()
 
 
 def _names(body: bytes, message_id: str) -> bool:
@@ -344,48 +244,3 @@ def _names(body: bytes, message_id: str) -> bool:
         return False
     name = said.get("MessageId") or said.get("messageid") if isinstance(said, dict) else None
     return isinstance(name, str) and name.lower() == message_id.lower()
-
-
-def _journal_lines(path: Path, findings: Findings) -> Iterator[dict[str, Any]]:
-    with path.open("rb") as file:
-        for raw in file:
-            try:
-                line = json.loads(raw)
-            except ValueError:
-                findings.counts["journal_lines_broken"] += 1
-                continue
-            if line.get("event") == "RECEIVED":
-                findings.counts["requests_seen"] += 1
-                yield line
-
-
-def _read_ledger(path: Path) -> tuple[dict[str, _Batch], list[tuple[str, str]]]:
-    batches: dict[str, _Batch] = {}
-    recalled: list[tuple[str, str]] = []
-    with path.open("rb") as file:
-        for raw in file:
-            line = json.loads(raw)
-            if line["event"] == "RECALLED":
-                recalled.append((line["lookup_uuid"], line["replacement"]))
-                continue
-            name = line["message_id"]
-            if line["event"] == "MADE":
-                made = [_Made(uuid, sha, line["school"], name, line["door"]) for uuid, sha in line["records"]]
-                batches[name] = _Batch(name, made)
-                continue
-            _note(batches[name], line)
-    return batches, recalled
-
-
-def _note(batch: _Batch, line: dict[str, Any]) -> None:
-    match line["event"]:
-        case "ACKNOWLEDGED":
-            batch.acknowledged += 1
-            batch.receipts.append(line["receipt"])
-        case "REFUSED":
-            batch.refused += 1
-        case "UNKNOWN":
-            batch.unknown += 1
-        case "TOLD":
-            for uuid, status, error in line["lines"]:
-                batch.told[uuid].append((status, error))
