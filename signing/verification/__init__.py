@@ -192,6 +192,6 @@ def _content_digest(question: Question, placed: Sequence[Placed], content: Eleme
     known = question.cache.known.get((content, True, (), "sha256"))
     if enveloped is None and known is None and not content.nsmap:
         known = question.cache.known.get((content, False, (), "sha256"))
-    if known is None:
-        known = digest_of("sha256", canonical_bytes(content, exclusive=True, without=enveloped))
-    return known.hex()
+    if known is not None:
+        return known[0].hex()
+    return digest_of("sha256", canonical_bytes(content, exclusive=True, without=enveloped)).hex()

@@ -23,6 +23,15 @@ _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class TimePlace:
+    """Where the signing time stands: its element, the elements that carry it, SignedProperties when it is XAdES."""
+
+    element: Element
+    carriers: tuple[Element, ...]
+    xades: Element | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SigningTime:
     """The claimed time and the elements of which one must be covered by a reference for it to count."""
 
@@ -38,7 +47,13 @@ def xades(name: str) -> str:
 
 def read_signing_time(shape: SignatureShape, *, allow_xades: bool) -> SigningTime:
     """Find the only signing time by exact child steps. Raises `Refusal` TIME_MISSING, TIME_TWICE, TIME_MALFORMED …"""
-    found: list[SigningTime] = []
+    place = read_time_place(shape, allow_xades=allow_xades)
+    return SigningTime(parse_moment(place.element.text), place.carriers, place.xades)
+
+
+def read_time_place(shape: SignatureShape, *, allow_xades: bool) -> TimePlace:
+    """Where the only signing time stands; its value is not looked at."""
+    found: list[TimePlace] = []
     for item in shape.objects:
         check_simple(item, attributes=("Id", "id"))
         parts = list(item.iterchildren())
@@ -63,7 +78,7 @@ def read_signing_time(shape: SignatureShape, *, allow_xades: bool) -> SigningTim
     return found[0]
 
 
-def _from_properties(item: Element, properties: Element) -> SigningTime:
+def _from_properties(item: Element, properties: Element) -> TimePlace:
     check_simple(properties, attributes=("Id", "id"))
     parts = list(properties.iterchildren())
     if len(parts) != 1 or parts[0].tag not in (ds("SignatureProperty"), "SignatureProperty"):
@@ -82,7 +97,7 @@ def _from_properties(item: Element, properties: Element) -> SigningTime:
             "OBJECT_UNEXPECTED", f"SignatureProperty chứa {local_name(times[0])}, không được phép. Hãy ký lại."
         )
     check_leaf(times[0], attributes=("Id", "id"))
-    return SigningTime(parse_moment(times[0].text), (times[0], carrier, properties, item))
+    return TimePlace(times[0], (times[0], carrier, properties, item))
 
 
 _SIGNED: Final = frozenset(
@@ -95,7 +110,7 @@ _SIGNED: Final = frozenset(
 _UNSIGNED: Final = frozenset(xades(name) for name in ("SignatureTimeStamp", "CertificateValues", "RevocationValues"))
 
 
-def _from_xades(shape: SignatureShape, item: Element, properties: Element) -> SigningTime:
+def _from_xades(shape: SignatureShape, item: Element, properties: Element) -> TimePlace:
     check_simple(properties, attributes=("Id", "id", "Target"))
     own = shape.element.get("Id") or shape.element.get("id")
     if properties.get("Target") != f"#{own}":
@@ -125,7 +140,7 @@ def _from_xades(shape: SignatureShape, item: Element, properties: Element) -> Si
         )
     moment = inner[tags.index(xades("SigningTime"))]
     check_leaf(moment)
-    return SigningTime(parse_moment(moment.text), (signed,), signed)
+    return TimePlace(moment, (signed,), signed)
 
 
 def _check_unsigned(element: Element) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from signing.algorithms import SignatureMethod
 from signing.policy import SignaturePolicy
 from signing.report import (
     ReportWarning,
@@ -24,6 +26,7 @@ from signing.verification.order import check_date, check_moment
 from signing.verification.outcome import STEP_NAMES, Refusal, StepLog
 from signing.verification.placement import IdMap, Placed
 from signing.verification.properties import check_signing_certificate
+from signing.verification.recognition import learn, recognise
 from signing.verification.references import DigestCache, check_digests, resolve
 from signing.verification.signers import (
     SignerBinding,
@@ -34,7 +37,7 @@ from signing.verification.signers import (
     claimed_number,
     soft,
 )
-from signing.verification.structure import SignatureShape, read_shape
+from signing.verification.structure import ReferenceShape, read_shape
 from signing.verification.values import check_key, check_value
 from signing.xml import Document, canonical_bytes
 
@@ -90,8 +93,19 @@ def verify_one(placed: Placed, question: Question) -> SignatureReport:
 
 def _run(placed: Placed, question: Question, progress: _Progress) -> None:
     policy = question.policy
-    # (5) shape, targets, transforms
     assert placed.signature is not None
+    known = recognise(
+        placed, ids=question.ids, policy=policy, cache=question.cache,
+        admits=lambda build, info, at: _check_algorithms(build.algorithm, build.shapes, info, policy, at),
+    )  # fmt: skip
+    if known is not None:
+        note(progress, signing_time=known.signed_at, algorithm=known.algorithm.name, digest=known.digest)
+        _note_certificate(progress, known.info)
+        progress.log.passed(5, placed.covers)
+        progress.log.passed(6, known.algorithm.name)
+        _run_rest(placed, question, progress, known.info, SigningTime(known.signed_at, ()))
+        return
+    # (5) shape, targets, transforms
     shape = read_shape(placed.signature)
     time = read_signing_time(shape, allow_xades=policy.xades)
     note(progress, signing_time=time.at, algorithm=shape.algorithm.name)
@@ -101,11 +115,17 @@ def _run(placed: Placed, question: Question, progress: _Progress) -> None:
     progress.number = 6
     info = read_key_info(shape.key_info)
     _note_certificate(progress, info)
-    _check_algorithms(shape, info, policy, time)
+    _check_algorithms(shape.algorithm, shape.references, info, policy, time.at)
     note(progress, digest=check_digests(resolved, shape, question.cache, placed.target))
     data = canonical_bytes(shape.signed_info, exclusive=shape.method.c14n.exclusive, prefixes=shape.method.prefixes)
     check_value(info.certificate, shape.algorithm, data, shape.value)
     progress.log.passed(6, shape.algorithm.name)
+    learn(placed.signature)
+    _run_rest(placed, question, progress, info, time)
+
+
+def _run_rest(placed: Placed, question: Question, progress: _Progress, info: KeyInfo, time: SigningTime) -> None:
+    policy = question.policy
     # (7) the time is covered (found in step 5) and possible
     progress.number = 7
     check_moment(time.at, policy, question.at)
@@ -119,22 +139,24 @@ def _run(placed: Placed, question: Question, progress: _Progress) -> None:
     _check_evidence(question, progress, info, time)
 
 
-def _check_algorithms(shape: SignatureShape, info: KeyInfo, policy: SignaturePolicy, time: SigningTime) -> None:
+def _check_algorithms(
+    method: SignatureMethod, references: Sequence[ReferenceShape], info: KeyInfo, policy: SignaturePolicy, at: datetime
+) -> None:
     algorithms = policy.algorithms
-    if not algorithms.admits_method(shape.algorithm, time.at):
+    if not algorithms.admits_method(method, at):
         raise Refusal(
             SubIndication.CRYPTO_CONSTRAINTS_FAILURE,
             "METHOD_WEAK",
-            f"Thuật toán ký {shape.algorithm.name} không còn được chấp nhận. Hãy ký lại bằng SHA-256 trở lên.",
+            f"Thuật toán ký {method.name} không còn được chấp nhận. Hãy ký lại bằng SHA-256 trở lên.",
         )
-    for reference in shape.references:
-        if not algorithms.admits_digest(reference.digest, time.at):
+    for reference in references:
+        if not algorithms.admits_digest(reference.digest, at):
             raise Refusal(
                 SubIndication.CRYPTO_CONSTRAINTS_FAILURE,
                 "DIGEST_WEAK",
                 f"Thuật toán băm {reference.digest.upper()} không còn được chấp nhận. Hãy ký lại bằng SHA-256 trở lên.",
             )
-    check_key(info.certificate, shape.algorithm, algorithms)
+    check_key(info.certificate, method, algorithms)
 
 
 def _check_signer(placed: Placed, question: Question, progress: _Progress, info: KeyInfo, time: SigningTime) -> None:

@@ -6,6 +6,7 @@ nothing else but perhaps its own KeyInfo. Rules R7, R8, R9, R18.
 
 from __future__ import annotations
 
+import binascii
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from signing.verification.placement import IdMap, Placed, own_id
 from signing.verification.structure import ReferenceShape, SignatureShape
 from signing.xml import Element, canonical_bytes
 
-_FRAGMENT: Final = re.compile(r"#([^\s#()'\"<>&%]{1,256})\Z")
+FRAGMENT: Final = re.compile(r"#([^\s#()'\"<>&%]{1,256})\Z")
 _XPOINTER: Final = re.compile(r"#xpointer\(id\((['\"])([^\s'\"()]{1,256})\1\)\)\Z")
 
 
@@ -28,23 +29,24 @@ _XPOINTER: Final = re.compile(r"#xpointer\(id\((['\"])([^\s'\"()]{1,256})\1\)\)\
 class DigestCache:
     """Canonical bytes' digests within one document: several people sign the same element the same way."""
 
-    known: dict[tuple[Element, bool, tuple[str, ...], str], bytes] = field(default_factory=dict)
+    known: dict[tuple[Element, bool, tuple[str, ...], str], tuple[bytes, bytes]] = field(default_factory=dict)
 
-    def digest(self, element: Element, reference: ReferenceShape, without: Element | None) -> bytes:
-        """Digest of the element as the reference's transforms make it."""
+    def digest(self, element: Element, reference: ReferenceShape, without: Element | None) -> tuple[bytes, bytes]:
+        """Digest of the element as the reference's transforms make it; the second time in Base64."""
         method = reference.method
         exclusive = method.c14n.exclusive
         # The element itself is the key: it stays alive, so its identity cannot pass to another node.
         key = (element, exclusive, method.prefixes, reference.digest)
-        if without is None and key in self.known:
-            return self.known[key]
+        if without is None and (known := self.known.get(key)) is not None:
+            return known
         data = canonical_bytes(element, exclusive=exclusive, prefixes=method.prefixes, without=without)
         if not data:
             raise malformed("CANONICAL_EMPTY", "Phần được ký rỗng sau chuẩn hoá. Hãy ký lại.")
         value = digest_of(reference.digest, data)
+        both = value, binascii.b2a_base64(value, newline=False)
         if without is None:
-            self.known[key] = value
-        return value
+            self.known[key] = both
+        return both
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,7 +118,7 @@ def _target(reference: ReferenceShape, ids: IdMap, root: Element, policy: Signat
             "REFERENCE_EMPTY",
             "Chữ ký ký cả tệp (URI rỗng) thay vì phần tử được nêu tên. Hãy ký lại bằng #Id.",
         )
-    match = _FRAGMENT.match(reference.uri)
+    match = FRAGMENT.match(reference.uri)
     if match is None:
         pointer = _XPOINTER.match(reference.uri) or reference.uri.startswith("#")
         code = "REFERENCE_POINTER" if pointer else "REFERENCE_EXTERNAL"
@@ -145,7 +147,7 @@ def check_digests(resolved: Resolved, shape: SignatureShape, cache: DigestCache,
     digest = ""
     for reference, element in resolved.pairs:
         inside = reference.enveloped and element is target and _contains(element, shape.element)
-        value = cache.digest(element, reference, shape.element if inside else None)
+        value, _ = cache.digest(element, reference, shape.element if inside else None)
         if value != reference.value:
             what = "Nội dung học bạ" if element is target else "Thời điểm ký"
             raise Refusal(

@@ -209,14 +209,17 @@ def _read_transforms(element: Element) -> tuple[bool, Method]:
 def _read_base64(element: Element, code: str) -> bytes:
     check_leaf(element, attributes=("Id", "id"))
     try:
-        value = base64.b64decode(
-            (element.text or "").encode("ascii").translate(None, _XML_SPACE.encode()), validate=True
-        )
+        value = decode_base64((element.text or "").encode("ascii"))
     except (binascii.Error, ValueError):
         raise malformed(code, f"Giá trị {local_name(element)} không phải Base64. Hãy ký lại.") from None
     if not value:
         raise malformed(code, f"Giá trị {local_name(element)} trống. Hãy ký lại.")
     return value
+
+
+def decode_base64(text: bytes) -> bytes:
+    """Base64 with XML white space in it. Raises ValueError for anything else."""
+    return base64.b64decode(text.translate(None, b" \t\r\n"), validate=True)
 
 
 def read_base64(element: Element, code: str) -> bytes:
