@@ -8,9 +8,11 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from gateway import circuit, expiry, notices, outbox, receipts, reconciliation, stuck
+from gateway import circuit, expiry, notices, outbox, receipts, reconciliation, statement, stuck
+from gateway.conf import EndpointDescription
 from gateway.ministry.client import MinistryClient
-from gateway.models import Endpoint, SyncRun
+from gateway.models import Endpoint, Statement, SyncRun
+from signing.errors import SigningError
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +24,8 @@ def reconcile(*, client: MinistryClient, now: datetime) -> dict[str, int]:
     if found.opened:
         message = f"Đối soát thấy {found.opened} điểm khác với Bộ. Mở trang Đối soát để nhận xử lý."
         notices.tell(event="DISCREPANCIES", endpoint=client.description.name, cause="RECONCILE", message=message)
-    return {"asked": found.asked, "unanswered": found.unanswered, "discrepancies": found.opened}
+    made = _statement(client.description, now=now)
+    return {"asked": found.asked, "unanswered": found.unanswered, "discrepancies": found.opened, "statements": made}
 
 
 def catalogues(*, client: MinistryClient, now: datetime) -> dict[str, int]:
@@ -63,3 +66,16 @@ def housekeeping(*, client: MinistryClient, now: datetime) -> dict[str, int]:
     dropped = outbox.drop_documents(now=now, keep=keep)
     runs, _ = SyncRun.objects.filter(started_at__lt=now - timedelta(days=90)).delete()
     return {"documents_dropped": dropped, "runs_dropped": runs}
+
+
+def _statement(description: EndpointDescription, *, now: datetime) -> int:
+    """The signed statement of the day that has just ended, once. Without the key the comparison still counts."""
+    yesterday = reconciliation.day_of(now - timedelta(days=1), description)[0].date()
+    if Statement.objects.filter(day_on=yesterday).exists():
+        return 0
+    try:
+        statement.make(yesterday, description, now=now)
+    except SigningError as problem:
+        logger.warning("statement not sealed", extra={"code": problem.code})
+        return 0
+    return 1

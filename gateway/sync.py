@@ -12,7 +12,8 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
 from random import Random, SystemRandom
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -20,7 +21,7 @@ from zoneinfo import ZoneInfo
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
-from gateway import circuit, conf, duties, forwarding, notices, outbox, receipts, session
+from gateway import circuit, conf, duties, forwarding, notices, outbox, receipts, reconciliation, session
 from gateway.conf import EndpointDescription
 from gateway.models import Endpoint, Submission, SyncRun
 from gateway.outbox import Claim, Purpose
@@ -180,6 +181,22 @@ def _scheduled(kind: str, now: datetime) -> dict[str, int]:
     if missed_before:
         counts = {**counts, "slots_missed": missed_before}
         _tell_missed(kind, setting, description, missed_before)
+    SyncRun.objects.filter(pk=row.pk).update(result=RunResult.DONE, ended_at=outbox.database_now(), counts=counts)
+    return counts
+
+
+def reconcile_asked(*, day: str = "", unit: str = "", year: int | None = None) -> dict[str, int]:
+    """A comparison on demand, of a day, a unit or a year; its row says what was asked and what came of it."""
+    description, now = conf.endpoint(), outbox.database_now()
+    since, until = datetime(2000, 1, 1, tzinfo=UTC), now
+    if day:
+        noon = datetime.combine(date.fromisoformat(day), time_of_day(12), ZoneInfo(description.sending.timezone))
+        since, until = reconciliation.day_of(noon, description)
+    row = SyncRun.objects.create(kind="RECONCILE_ASKED", started_at=now)
+    found = reconciliation.reconcile(
+        client=session.client(), since=since, until=until, now=now, unit_code=unit or None, school_year=year
+    )
+    counts = {"asked": found.asked, "unanswered": found.unanswered, "discrepancies": found.opened}
     SyncRun.objects.filter(pk=row.pk).update(result=RunResult.DONE, ended_at=outbox.database_now(), counts=counts)
     return counts
 
