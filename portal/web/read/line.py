@@ -25,11 +25,28 @@ ADVICE: Mapping[str, str] = {
     "LOGIN_REFUSED": gettext_noop(
         "Tên đăng nhập hoặc mật khẩu của Sở ở hệ thống của Bộ không đúng. Quản trị hệ thống sửa cấu hình."
     ),
-    "TOKEN_INVALID": gettext_noop(
+    "TOKEN_REFUSED": gettext_noop(
         "Bộ không nhận phiên đăng nhập của Sở. Cổng tự đăng nhập lại; nếu kéo dài, gọi đầu mối của Bộ."
     ),
     "UNIT_REFUSED": gettext_noop(
         "Mã đơn vị của Sở không được Bộ chấp nhận. Kiểm tra mã đơn vị trong cấu hình đường truyền."
+    ),
+    "SERVER_CERTIFICATE": gettext_noop(
+        "Không chắc máy chủ ở đầu kia là của Bộ. Đừng bỏ kiểm tra: xác minh với đầu mối của Bộ rồi thay tệp CA đã ghim."
+    ),
+    "CLIENT_FILES": gettext_noop(
+        "Máy chủ này không đọc được chứng thư, khóa hoặc CA của đường truyền. Quản trị hệ thống sửa tệp hoặc quyền đọc."
+    ),
+    "REQUEST_REFUSED": gettext_noop(
+        "Bộ báo yêu cầu sai dạng. Quản trị hệ thống đối chiếu cấu hình đường truyền với tài liệu kỹ thuật của Bộ."
+    ),
+    # No probe can disprove these two (gateway.circuit): a person has to resume.
+    "SEAL_REFUSED": gettext_noop(
+        "Bộ không nhận chữ ký của Sở trên gói. Kiểm tra khóa và chứng thư ký của Sở, rồi cho đường truyền chạy lại "
+        "(manage.py endpoint resume); cổng không tự mở."
+    ),
+    "BY_OFFICER": gettext_noop(
+        "Cán bộ đã tạm dừng. Xong việc thì cho đường truyền chạy lại (manage.py endpoint resume); cổng không tự mở."
     ),
 }
 OTHERWISE = gettext_noop(
