@@ -8,6 +8,10 @@ from django.http import HttpRequest, HttpResponse
 from gateway.exchange import fields
 from gateway.exchange.errors import MessageRefused
 
+# No database, no room: it passes, and software should wait a little before it sends the same again.
+_TEMPORARY = frozenset({503, 507})
+_RETRY_SECONDS = "5"
+
 
 def read_json(request: HttpRequest, *, max_bytes: int) -> object:
     """The JSON value of the body. Raises MessageRefused (MESSAGE_TOO_BIG, MESSAGE_NOT_JSON)."""
@@ -20,6 +24,8 @@ def read_json(request: HttpRequest, *, max_bytes: int) -> object:
 def json_answer(value: object, *, status: int = 200) -> HttpResponse:
     answer = HttpResponse(fields.dumps(value), status=status, content_type="application/json; charset=utf-8")
     answer["Cache-Control"] = "no-store"
+    if status in _TEMPORARY:
+        answer["Retry-After"] = _RETRY_SECONDS
     return answer
 
 

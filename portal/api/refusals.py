@@ -6,6 +6,8 @@ Nothing else decides what leaves this room: what is not in the table becomes INT
 import logging
 from dataclasses import dataclass
 
+from django.db import InterfaceError, OperationalError
+
 from gateway.exchange.errors import ContentRefused, ExchangeError
 from portal.accounts.access import AccessRefused
 from portal.records.admission.opening import BatchUnreadable
@@ -37,11 +39,15 @@ class Refusal:
 
 
 INTERNAL_ERROR = Refusal(
-    500, "INTERNAL_ERROR", "Cổng gặp lỗi, giao dịch chưa được nhận. Hãy gửi lại sau với cùng messageid."
+    # A commit whose answer was lost may have succeeded: we never say that nothing was taken.
+    500, "INTERNAL_ERROR", "Cổng gặp lỗi, chưa xác nhận được giao dịch. Hãy gửi lại sau với cùng messageid."
+)
+UNAVAILABLE = Refusal(
+    503, "UNAVAILABLE", "Cổng tạm thời chưa xử lý được, chưa xác nhận được giao dịch. Hãy gửi lại với cùng messageid."
 )
 
 
-def refusal_of(problem: Exception) -> Refusal:
+def refusal_of(problem: Exception) -> Refusal:  # noqa: PLR0911 one line for each kind
     match problem:
         case AccessRefused():
             return Refusal(403 if problem.code == "ADDRESS_REFUSED" else 401, problem.code, problem.message)
@@ -54,5 +60,9 @@ def refusal_of(problem: Exception) -> Refusal:
             return Refusal(status, problem.code, problem.message, getattr(problem, "field", ""))
         case BatchUnreadable() | RecallRefused() | RegisterRefused():
             return Refusal(422, problem.code, problem.message)
+        case OperationalError() | InterfaceError():
+            # The database is away, or has no connection left: the sender's software tries again by itself.
+            logger.warning("exchange_door_without_database cause=%s", type(problem.__cause__ or problem).__name__)
+            return UNAVAILABLE
     logger.error("exchange_door_failed", exc_info=problem)
     return INTERNAL_ERROR

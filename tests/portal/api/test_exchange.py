@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from django.db import InterfaceError, OperationalError
 
 from gateway.exchange.envelope import encode_content
 from portal.records import processing
@@ -212,3 +213,18 @@ def test_an_address_that_does_not_exist_answers_in_the_formats_own_fields(client
 def test_a_wrong_host_is_told_so_in_the_formats_own_fields(client, db):
     answer = client.post("/api/trao-doi/token", b"{}", content_type="application/json", headers={"host": "la.example"})
     assert (answer.status_code, answer.json()["Error"]) == (400, "REQUEST_BAD")
+
+
+@pytest.mark.parametrize("problem", [OperationalError, InterfaceError])
+def test_a_database_that_is_away_is_answered_try_again_and_never_not_taken(cast, software, monkeypatch, problem):
+    """Found by the fault campaign: it was a 500 that claimed that the transaction had not been taken."""
+    school = software(cast.made("02"))
+    assert school.token
+
+    def away(**_: object) -> None:
+        raise problem("server closed the connection unexpectedly")
+
+    monkeypatch.setattr("portal.api.exchange.receive_batch", away)
+    status, receipt = school.submit(cast.signed_list(school.made, cast.records(school.made, 1)), "gd-1")
+    assert (status, receipt["Error"], receipt["MessageId"]) == (503, "UNAVAILABLE", "gd-1")
+    assert "chưa được nhận" not in receipt["ErrorDescription"]
