@@ -82,12 +82,21 @@ class Services(_Part):
     query_recall: Service
 
 
+class TimestampAuthority(_Part):
+    """Who time-stamps seals of kind XADES_T; asked in the order of the list."""
+
+    name: str
+    url: str = Field(pattern=r"^https?://")
+    roots: str  # file of the root certificates (PEM), absolute
+
+
 class DocumentRules(_Part):
     escape: Literal["none", "backslash", "entity"]
     c14n: Literal["exclusive", "inclusive"]
     seal_kind: Literal["XMLDSIG", "XADES_B", "XADES_T"]
     seal_place: str
     seal_reference: Literal["#id", ""]
+    timestamp_authorities: tuple[TimestampAuthority, ...] = ()
     max_document_bytes: int = Field(gt=0)
     max_body_bytes: int = Field(gt=0)
 

@@ -8,3 +8,6 @@ class RecordsConfig(AppConfig):
     label = "records"
     verbose_name = "Học bạ"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from portal.records import checks  # noqa: F401

@@ -4,17 +4,19 @@ The only place of `portal.records` that reads settings. Every value has a safe d
 mode names what differs.
 """
 
-from dataclasses import dataclass, fields
-from functools import lru_cache
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
 from gateway.conf import EndpointUnreadable, endpoint
-from signing.errors import KeyUnavailable
-from signing.keys.software import open_pkcs12
-from signing.sealing import SealingKey, SealProfile
+from portal.records.keyring import SealingSetup, key_for
+from signing import online, timestamp
+from signing.errors import SigningError, TimestampUnavailable
+from signing.sealing import SealingKey, SealProfile, Stamper
+from signing.trust import TrustStore
 
 MEGABYTE = 1_000_000
 
@@ -39,8 +41,11 @@ class Conf:
     attempts_before_giving_up: int = 12
     recheck_seconds: int = 60
     browser_requires_list_seal: bool = False
-    roster_is_binding: bool = False
+    # Severities of the roster's rules where this province differs; names in admission.signers.ROSTER_SEVERITIES.
+    roster: Mapping[str, str] = field(default_factory=dict)
+    public_seal_issuers: tuple[str, ...] = ()  # issuers whose certificates public schools may seal with; empty: any
     check_revocation: bool = True
+    second_engine_share: float = 0.01  # of the records, verified again by the second engine
     extra_profiles: tuple[Path, ...] = ()
     first_school_year: int = 2020  # the oldest year that a record may be of, by the calendar year it began in [W]
     department_code: str = ""  # MA_SO_GIAO_DUC; "endpoint": the unit that seals; empty: not asked
@@ -58,7 +63,7 @@ def conf() -> Conf:
     """The values in force; cheap, and never kept across tests."""
     given: dict[str, Any] = {"linger_seconds": 1.0} if getattr(settings, "MODE", "") != "production" else {}
     given |= getattr(settings, "RECORDS", {})
-    known = {field.name for field in fields(Conf)}
+    known = {one.name for one in fields(Conf)}
     unknown = given.keys() - known
     if unknown:
         raise ValueError(f"unknown settings in RECORDS: {', '.join(sorted(unknown))}")
@@ -93,25 +98,62 @@ def packing_limit() -> int:
     return largest - conf().seal_reserve_bytes
 
 
+def sealing_setup() -> SealingSetup:
+    """How the department seals, from portal/settings/signing.py."""
+
+    def said(name: str, default: Any = "") -> Any:
+        return getattr(settings, f"SIGNING_{name}", default)
+
+    return SealingSetup(
+        mode=said("SEALING", "automatic"),
+        kind=said("KEY_KIND", "software"),
+        four_eyes=said("FOUR_EYES", False),
+        key_file=Path(settings.SIGNING_KEY_FILE),
+        passphrase_file=Path(settings.SIGNING_KEY_PASSPHRASE_FILE),
+        allow_key_file=said("ALLOW_KEY_FILE", False),
+        certificate_file=Path(said("KEY_CERTIFICATE")),
+        chain_files=tuple(Path(path) for path in said("KEY_CHAIN", ())),
+        hsm_module=said("HSM_MODULE"),
+        hsm_token=said("HSM_TOKEN"),
+        hsm_key=said("HSM_KEY"),
+        pin_file=Path(said("PIN_FILE")) if said("PIN_FILE") else None,
+        remote_url=said("REMOTE_URL"),
+        remote_credential=said("REMOTE_CREDENTIAL"),
+        remote_token_file=Path(said("REMOTE_TOKEN_FILE")) if said("REMOTE_TOKEN_FILE") else None,
+    )
+
+
 def sealing_key() -> SealingKey:
-    """The department's key, opened once per process and again when its file changes. Raises KeyUnavailable."""
-    path, passphrase_path = Path(settings.SIGNING_KEY_FILE), Path(settings.SIGNING_KEY_PASSPHRASE_FILE)
-    if not getattr(settings, "SIGNING_ALLOW_KEY_FILE", False):
-        raise KeyUnavailable("KEY_FILE_NOT_ALLOWED", "Chế độ vận hành thật không cho dùng khóa nằm trong tệp.")
-    try:
-        stamp = path.stat().st_mtime_ns
-        passphrase = passphrase_path.read_bytes().strip() if passphrase_path.exists() else b""
-    except OSError:
-        raise KeyUnavailable("KEY_FILE_UNREADABLE", "Không đọc được tệp khóa ký của Sở.") from None
-    return _open(path, passphrase, stamp)
+    """The department's key: the one in an officer's hand, or the installation's own. Raises KeyUnavailable."""
+    return key_for(sealing_setup())
 
 
 def seal_profile() -> SealProfile:
     """How the endpoint wants its seal spelt."""
     rules = endpoint().document
-    return SealProfile(c14n=rules.c14n, reference="id" if rules.seal_reference else "whole")
+    return SealProfile(kind=rules.seal_kind, c14n=rules.c14n, reference="id" if rules.seal_reference else "whole")
 
 
-@lru_cache(maxsize=2)
-def _open(path: Path, passphrase: bytes, stamp: int) -> SealingKey:
-    return open_pkcs12(path, passphrase)
+def stamper() -> Stamper | None:
+    """Asks the endpoint's time-stamp authorities in order; None when its seals carry no time-stamp."""
+    rules = endpoint().document
+    if rules.seal_kind != "XADES_T":
+        return None
+    authorities = [_authority(one.name, one.url, Path(one.roots)) for one in rules.timestamp_authorities]
+
+    def stamp(message: bytes) -> bytes:
+        return timestamp.obtain(message, authorities, _post).der
+
+    return stamp
+
+
+def _authority(name: str, url: str, roots: Path) -> timestamp.Authority:
+    try:
+        store = TrustStore.from_certificates([roots.read_bytes()])
+    except (OSError, SigningError):
+        raise TimestampUnavailable("TSA_ROOTS_UNREADABLE", f"Không đọc được chứng thư gốc của {name}.") from None
+    return timestamp.Authority(name=name, url=url, roots=tuple(one.der for one in store.anchors))
+
+
+def _post(url: str, body: bytes, content_type: str) -> bytes:
+    return online.post(url, body, content_type, limit=1 << 20)

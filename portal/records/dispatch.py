@@ -22,7 +22,7 @@ from gateway import failpoints, outbox
 from gateway.conf import endpoint
 from gateway.models import Document, Endpoint, Submission
 from portal.records import nudge, packing
-from portal.records.conf import conf, seal_profile, sealing_key
+from portal.records.conf import conf, seal_profile, sealing_key, stamper
 from portal.records.models import Recall, Record
 from portal.records.packing import Weighed
 from portal.records.states import RecallState, RecordState, Standing
@@ -149,7 +149,9 @@ def _hand_over(group: Group, ids: Sequence[int], *, now: datetime) -> int:
         rows = _load_locked(ids)
         if not rows:
             return 0
-        document = seal(packing.pack(row.data for row in rows), key=sealing_key(), profile=seal_profile(), at=now)
+        document = seal(
+            packing.pack(row.data for row in rows), key=sealing_key(), profile=seal_profile(), at=now, stamper=stamper()
+        )
         failpoints.reach("P10")
         try:
             submission_id = _enqueue(group, rows, document, now=now)

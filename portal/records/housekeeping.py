@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from portal.accounts import access
-from portal.records import content, processing, recall
+from portal.records import content, processing, sealing
 from portal.records import dispatch as dispatching
 from portal.records.conf import conf
 
@@ -23,9 +23,7 @@ def look_after(*, until: datetime, clock: Clock = timezone.now) -> None:
     """One round. Rounds that overlap do no harm: every step is claimed in the database."""
     processing.process_due(clock=clock, until=until)
     dispatching.take_back_due()
-    dispatching.bisect_due(now=clock())
-    dispatching.dispatch_due(now=clock())
-    recall.dispatch_due(now=clock())
+    sealing.run(now=clock())
     _sweep_now_and_then(clock())
 
 
@@ -35,14 +33,12 @@ def drain(*, clock: Clock = timezone.now) -> dict[str, int]:
     while True:
         batches = processing.process_due(clock=clock)
         dispatching.take_back_due()
-        dispatching.bisect_due(now=clock())
-        handed_over = dispatching.dispatch_due(now=clock(), at_once=True)
-        recalls = recall.dispatch_due(now=clock())
+        sealed = sealing.run(now=clock(), at_once=True)
         done["batches"] += batches
-        done["packages"] += handed_over.packages
-        done["records"] += handed_over.records
-        done["recalls"] += recalls
-        if not (batches or handed_over.packages or recalls):
+        done["packages"] += sealed.packages
+        done["records"] += sealed.records
+        done["recalls"] += sealed.recalls
+        if not (batches or sealed.packages or sealed.recalls):
             return done
 
 

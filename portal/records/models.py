@@ -265,3 +265,23 @@ class Recall(models.Model):
 
     def __str__(self) -> str:
         return f"{self.record_id} · {self.get_state_display()}"
+
+
+class SealingState(models.Model):
+    """One row: what keeps sealing from running, since when, and who has confirmed a release. Never a PIN."""
+
+    cause_code = models.CharField("mã nguyên nhân", max_length=40, blank=True)
+    cause = models.CharField("nguyên nhân", max_length=500, blank=True)
+    failing_since = models.DateTimeField("không đóng dấu được từ", null=True)
+    failures = models.PositiveIntegerField("số lần không được", default=0)
+    next_try_at = models.DateTimeField("thử lại lúc", null=True)
+    # Another try would lock the token or changes nothing: a person has to act first.
+    needs_person = models.BooleanField("chờ người", default=False)
+    confirmed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    confirmed_at = models.DateTimeField("xác nhận lúc", null=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(pk=1), name="sealing_state_one_row")]
+
+    def __str__(self) -> str:
+        return self.cause_code or "–"

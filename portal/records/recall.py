@@ -19,7 +19,7 @@ from gateway import outbox
 from gateway.conf import endpoint
 from portal.audit import journal
 from portal.records import document, nudge
-from portal.records.conf import conf, seal_profile, sealing_key
+from portal.records.conf import conf, seal_profile, sealing_key, stamper
 from portal.records.models import Recall, Record
 from portal.records.profiles import registry
 from portal.records.states import RecallState, RecordState, Standing
@@ -166,7 +166,7 @@ def _dispatch_year(school_year: str, *, now: datetime) -> int:
     )  # fmt: skip
     if not recalls:
         return 0
-    sealed = seal(_document(recalls), key=sealing_key(), profile=seal_profile(), at=now)
+    sealed = seal(_document(recalls), key=sealing_key(), profile=seal_profile(), at=now, stamper=stamper())
     items = outbox.enqueue(
         submission_id=uuid4(),
         kind="RECALL",

@@ -58,6 +58,8 @@ RECORD_MOVES = (
     # The package was refused as a whole: its records are packed again without the culprit, who is refused.
     (RecordState.DISPATCHED, RecordState.ADMITTED),
     (RecordState.ADMITTED, RecordState.REFUSED),
+    # The two engines disagree about a disputed record: held for an officer.
+    (RecordState.ADMITTED, RecordState.RECEIVED),
 )
 RECALL_MOVES = (
     (RecallState.REQUESTED, RecallState.APPROVED),

@@ -9,8 +9,7 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
-from portal.records import dispatch as dispatching
-from portal.records import housekeeping, processing
+from portal.records import housekeeping, processing, sealing
 
 # Shorter than the broker's visibility time-out: a task of a living worker is never handed out twice.
 _PATIENCE = timedelta(seconds=240)
@@ -23,7 +22,7 @@ def process(*, batch_id: str) -> None:
 
 @shared_task(name="portal.records.tasks.dispatch")
 def dispatch() -> None:
-    dispatching.dispatch_due(now=timezone.now())
+    sealing.run(now=timezone.now())
 
 
 @shared_task(name="portal.records.tasks.tick")

@@ -217,7 +217,7 @@ def _authorities() -> Iterator[bytes]:
     for der in TrustAnchor.objects.filter(is_active=True).values_list("der", flat=True):
         yield bytes(der)
     issuers = SeenCertificate.objects.values("issuer_sha256")
-    known = SeenCertificate.objects.filter(Q(issuer_sha256="") | Q(sha256__in=issuers))
+    known = SeenCertificate.objects.exclude(der=b"").filter(Q(issuer_sha256="") | Q(sha256__in=issuers))
     for der in known.values_list("der", flat=True):
         yield bytes(der)
 

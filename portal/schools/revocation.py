@@ -164,13 +164,19 @@ def _keep_seen(known: _Evidence, met: dict[bytes, tuple[bytes, bool]], now: date
         SeenCertificate(sha256=_sha256(der), der=der, issuer_sha256=_sha256(issuer), first_seen_at=now)
         for der, (issuer, _) in new.items()
     ]
-    issuers = {issuer: _sha256(issuer) for issuer, _ in new.values()}
-    rows += [
+    # A row may be there that only knows the certificate as an issuer, or as the holder of a claim.
+    SeenCertificate.objects.bulk_create(
+        sorted(rows, key=lambda row: row.sha256),
+        update_conflicts=True,
+        unique_fields=["sha256"],
+        update_fields=["der", "issuer_sha256"],
+    )
+    issuers = {_sha256(issuer): issuer for issuer, _ in new.values() if issuer not in new}
+    above = [
         SeenCertificate(sha256=fingerprint, der=der, issuer_sha256="", first_seen_at=now)
-        for der, fingerprint in issuers.items()
-        if der not in new
+        for fingerprint, der in sorted(issuers.items())
     ]
-    SeenCertificate.objects.bulk_create(sorted(rows, key=lambda row: row.sha256), ignore_conflicts=True)
+    SeenCertificate.objects.bulk_create(above, ignore_conflicts=True)
     for der, (issuer, waits) in new.items():
         note_sources(der, issuer, with_responder=waits, now=now)
     known.seen.update(_mark(der, told) for der, told in new.items())

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from portal.schools.models import Certificate, Signatory
+from portal.schools.models import Certificate, School, Signatory
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,13 @@ class Roster:
     certificates: Mapping[str, ApprovedCertificate]
     # role -> SO_CCCD -> terms; a role without an entry has no registered signatories at all
     signatories: Mapping[str, Mapping[str, tuple[Term, ...]]]
+    is_public: bool = True
 
 
 def roster_of(school_id: int) -> Roster:
     """The roster of one school as it stands now."""
-    return Roster(certificates=_certificates(school_id), signatories=_signatories(school_id))
+    is_public = School.objects.filter(pk=school_id).values_list("is_public", flat=True).first()
+    return Roster(_certificates(school_id), _signatories(school_id), is_public is not False)
 
 
 def _certificates(school_id: int) -> dict[str, ApprovedCertificate]:

@@ -55,6 +55,21 @@ class Environment(BaseSettings):
     officers_email: str = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
+    # Sealing: see portal/settings/signing.py.
+    sealing: Literal["automatic", "attended"] = "automatic"
+    four_eyes: bool = False
+    key_kind: Literal["software", "hsm", "remote"] = "software"
+    key_certificate: Path | None = None
+    key_chain: tuple[Path, ...] = ()
+    allow_key_file: bool = False
+    hsm_module: str = ""
+    hsm_token: str = ""
+    hsm_key: str = ""
+    pin_file: Path | None = None
+    remote_url: str = ""
+    remote_credential: str = ""
+    remote_token_file: Path | None = None
+
     @property
     def places(self) -> Places:
         return Places(self.var)

@@ -13,6 +13,8 @@ from portal.web.views import (
     journal,
     queue,
     recalls,
+    reconciliation,
+    sealing,
 )
 from portal.web.views import records as record_views
 
@@ -48,6 +50,17 @@ urlpatterns = [
     path("so/hang-doi/song/", queue.queue_live, name="queue-live"),
     path("so/hang-doi/<uuid:submission_id>/", queue.submission, name="submission"),
     path("so/hang-doi/<uuid:submission_id>/<slug:act>/", queue.submission_act, name="submission-act"),
+    path("so/dong-dau/", sealing.sealing, name="sealing"),
+    path("so/dong-dau/xac-nhan/", sealing.sealing_confirm, name="sealing-confirm"),
+    path("so/dong-dau/dong/", sealing.sealing_release, name="sealing-release"),
+    path("so/dong-dau/thu-lai/", sealing.sealing_resume, name="sealing-resume"),
+    path("so/doi-soat/", reconciliation.discrepancies, name="discrepancies"),
+    path("so/doi-soat/chay/", reconciliation.reconcile, name="reconcile"),
+    path("so/doi-soat/<int:discrepancy_id>/", reconciliation.discrepancy, name="discrepancy"),
+    path("so/doi-soat/<int:discrepancy_id>/<slug:act>/", reconciliation.discrepancy_act, name="discrepancy-act"),
+    path("so/doi-soat/bang-ke/<int:statement_id>.<str:kind>", reconciliation.statement_file, name="statement-file"),
+    path("so/duong-truyen/bao-tri/", endpoint.maintenance_announce, name="maintenance-announce"),
+    path("so/duong-truyen/bao-tri/<int:maintenance_id>/huy/", endpoint.maintenance_cancel, name="maintenance-cancel"),
     path("so/duong-truyen/", endpoint.endpoint, name="endpoint"),
     path("so/duong-truyen/kham/", endpoint.endpoint_check, name="endpoint-check"),
     path("so/duong-truyen/song/", endpoint.endpoint_live, name="endpoint-live"),

@@ -12,6 +12,7 @@ from portal.records.admission.signers import SchoolBinding
 from portal.records.conf import conf, department_code, packing_limit
 from portal.records.models import Batch
 from portal.records.profiles import Profile, RuleContext, registry
+from portal.schools.claims import Claims
 from portal.schools.models import School
 from portal.schools.roster import roster_of
 from portal.schools.trust import revocation_source, trust_store
@@ -34,12 +35,20 @@ def court_for(batch: Batch) -> Court:
         policies={one.name: _policy(one, ask=conf().check_revocation) for one in profiles.profiles.values()},
         at=batch.received_at,
         revocation=revocation,
+        second_share=conf().second_engine_share,
         max_bytes=min(RECORD_LIMITS.max_bytes, packing_limit()),
     )
 
 
 def binding_for(school_id: int, received_at: datetime) -> SchoolBinding:
-    return SchoolBinding(roster_of(school_id), received_at, conf().roster_is_binding)
+    values = conf()
+    return SchoolBinding(
+        roster_of(school_id),
+        received_at,
+        severities=values.roster,
+        public_seal_issuers=frozenset(values.public_seal_issuers),
+        claims=Claims(),
+    )
 
 
 def _rules(batch: Batch, school: School) -> RuleContext:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from portal.records import document
 from portal.records.admission.opening import RawRecord
+from portal.records.admission.second_look import ENGINES_DISAGREE, about_disagreement, is_chosen, look_again
 from portal.records.admission.signers import SchoolBinding
 from portal.records.admission.wording import about_document, about_profile, about_signatures, crashed
 from portal.records.document import Identity
@@ -42,6 +43,11 @@ class Judged:
     report: Report | None = None
 
     @property
+    def is_held(self) -> bool:
+        """Waits for an officer, not for evidence."""
+        return any(finding.code == ENGINES_DISAGREE for finding in self.findings)
+
+    @property
     def errors(self) -> int:
         return sum(finding.is_error for finding in self.findings)
 
@@ -62,11 +68,14 @@ class Court:
     at: datetime  # when the batch reached us: the trusted time of its signatures
     revocation: RevocationSource | None = None
     max_bytes: int = xml.RECORD_LIMITS.max_bytes
+    second_share: float = 0.0  # of the records, for the second engine
 
     def keep_evidence(self, *, now: datetime) -> None:
         """Write the evidence first that verdicts, stored next, will name."""
         if isinstance(self.revocation, Witness):
             self.revocation.keep(now=now)
+        if self.binding.claims is not None:
+            self.binding.claims.keep(now=now)
 
 
 def judge(raw: RawRecord, court: Court) -> Judged:
@@ -113,6 +122,10 @@ def _by_profile(raw: RawRecord, parsed: Document, claimed: Identity, profile: Pr
         state = RecordState.ADMITTED
     else:
         state, findings = RecordState.REFUSED, (crashed("phạm vi chữ ký"), *findings)
+    if is_chosen(raw.sha256, court.second_share):
+        other = look_again(raw.data, report, policy, court.trust, at=court.at, revocation=court.revocation)
+        if other is not None:
+            state, findings = RecordState.RECEIVED, (about_disagreement(report, other), *findings)
     return Judged(raw, state, claimed, profile.name, tuple(findings), report)
 
 

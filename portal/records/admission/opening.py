@@ -14,7 +14,7 @@ from typing import BinaryIO
 from portal.records.kinds import IntakeRefused, kind_of
 from portal.records.states import FileKind
 from signing import xml
-from signing.archive import read_archive
+from signing.archive import ArchiveLimits, read_archive
 from signing.errors import ArchiveRefused, MalformedDocument
 
 # A school's whole year may come as one list; the gate's other limits stay as they are.
@@ -25,6 +25,8 @@ LIST_LIMITS = replace(
     max_attributes=xml.LIST_LIMITS.max_attributes * 16,
     max_namespaces=xml.LIST_LIMITS.max_namespaces * 16,
 )
+# One entry may be a school's whole year, too; it is held in memory while it is cut.
+ARCHIVE_LIMITS = ArchiveLimits(max_entry=512 << 20)
 _DECLARED_ENCODING = re.compile(rb"""\A<\?xml[^>]*?encoding\s*=\s*["']([^"']*)["']""")
 _PROLOGUE = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>)?\s*")
 
@@ -105,7 +107,7 @@ def _list(source: str, data: bytes) -> Iterator[_Piece]:
 
 
 def _zip(file: BinaryIO, walk: Walk, *, keep_lists: bool) -> Iterator[_Piece]:
-    for member in read_archive(file):
+    for member in read_archive(file, ARCHIVE_LIMITS):
         if member.skipped == "folder":
             continue
         if member.skipped or not member.name.lower().endswith(".xml"):

@@ -15,6 +15,7 @@ import zstandard
 from django.db import IntegrityError, OperationalError, connection, transaction
 from psycopg.errors import DeadlockDetected, UniqueViolation
 
+from portal.records import disputes
 from portal.records.admission import standing
 from portal.records.admission.judging import Judged
 from portal.records.models import Batch, Record
@@ -54,6 +55,7 @@ def store(
 
     def write(outcome: standing.Outcome) -> None:
         _insert(batch, outcome.judged, now, recheck_at)
+        disputes.raise_alarms(batch=batch, judged=outcome.judged, now=now)
 
     return _settled(batch, judged, hold, write)
 
@@ -70,6 +72,7 @@ def store_again(
             Record.objects.filter(batch=batch, position=one.raw.position, state=RecordState.RECEIVED).update(
                 **changed, findings=[finding.to_json() for finding in one.findings]
             )
+        disputes.raise_alarms(batch=batch, judged=outcome.judged, now=now)
 
     return _settled(batch, judged, hold, write)
 
@@ -135,7 +138,7 @@ def _row(batch: Batch, one: Judged, now: datetime, recheck_at: datetime) -> dict
         "warning_count": min(len(one.findings) - errors, 32_767),
         "report": _pack(_dump(one.report.to_json())) if one.report else None,
         "checked_at": now,
-        "next_check_at": recheck_at if waiting else None,
+        "next_check_at": recheck_at if waiting and not one.is_held else None,
     }
 
 

@@ -7,8 +7,11 @@ from uuid import UUID
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
 
 from portal.accounts.policy import Permission
+from portal.records import disputes, sealing
+from portal.schools import refresh
 from portal.schools.models import School
 from portal.web.access import page, required_actor
 from portal.web.forms import SchoolFilter, SearchForm
@@ -37,7 +40,16 @@ def overview_figures(request: HttpRequest) -> HttpResponse:
 def _figures(request: HttpRequest) -> dict[str, object]:
     year = request.GET.get("nam", "")
     figures = province(year if len(year) == 9 else "")
-    return {"figures": figures, "year": year, "worst": busiest_schools(year=year), "line": line_now()}
+    now = timezone.now()
+    return {
+        "figures": figures,
+        "year": year,
+        "worst": busiest_schools(year=year),
+        "line": line_now(),
+        "sealing_need": sealing.need(now=now),
+        "sources_away": refresh.away(now=now),
+        "held_records": disputes.held_records().count(),
+    }
 
 
 @page(Permission.SEE_OVERVIEW)

@@ -1,0 +1,139 @@
+"""Records held because the two engines disagree: the alarm, the list, a second look, an officer's decision.
+
+Nothing leaves while it is held. A decision is a person's, with a reason, and stands in the journal.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import zstandard
+from django.db import IntegrityError, transaction
+
+from portal.audit import journal
+from portal.records.admission.court import court_for
+from portal.records.admission.judging import Judged
+from portal.records.admission.second_look import ENGINES_DISAGREE, about_disagreement
+from portal.records.models import Batch, Record
+from portal.records.states import RecordState, Standing
+from signing import verify
+from signing.report import Report
+from signing.verification.second import agrees, verify_again
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+
+class DisputeRefused(Exception):
+    """The act is not possible as asked; `message` says why."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Rechecked:
+    """Both engines' reports on one record, now."""
+
+    first: Report
+    second: Report
+
+    @property
+    def agree(self) -> bool:
+        return agrees(self.first, self.second)
+
+
+def held_records() -> "QuerySet[Record]":
+    """Records that wait for an officer because the engines disagree, oldest first."""
+    waiting = Record.objects.filter(state=RecordState.RECEIVED, next_check_at__isnull=True)
+    return waiting.filter(findings__contains=[{"code": ENGINES_DISAGREE}]).order_by("checked_at")
+
+
+def raise_alarms(*, batch: Batch, judged: Sequence[Judged], now: datetime) -> None:
+    """One journal row for each held record, in the transaction that stores it."""
+    for one in judged:
+        if one.is_held:
+            _alarm(batch.school_id, ("batch", batch.pk), {"position": one.raw.position}, now)
+
+
+def recheck(*, record: Record, actor: Any | None, now: datetime) -> Rechecked:
+    """Ask both engines about a disputed record; a disagreement holds it as long as it has not left."""
+    court = court_for(record.batch)
+    policy = court.policies.get(record.profile)
+    if policy is None:
+        raise DisputeRefused(
+            "PROFILE_UNKNOWN", "Học bạ này không có khuôn dạng đã biết nên không có gì để kiểm tra lại."
+        )
+    data = zstandard.ZstdDecompressor().decompress(bytes(record.data))
+    first = verify(data, policy, court.trust, at=court.at, binding=court.binding, revocation=court.revocation)
+    second = verify_again(data, policy, court.trust, at=court.at, revocation=court.revocation)
+    result = Rechecked(first, second)
+    with transaction.atomic():
+        journal.record(
+            action="record.rechecked", now=now, actor=actor, subject=("record", record.pk), school_id=record.school_id,
+            detail={"first": first.code, "second": second.code, "agree": result.agree},
+        )  # fmt: skip
+        if not result.agree:
+            _hold(record.pk, first, second, now)
+    return result
+
+
+@transaction.atomic
+def let_through(*, record: Record, by: Any | None, reason: str, now: datetime) -> None:
+    """An officer has found the record good: it takes its place and is packed."""
+    row = _locked_held(record, reason)
+    if row.error_count:
+        raise DisputeRefused("HAS_ERRORS", "Học bạ còn lỗi khác nên không thể cho qua; hãy từ chối để trường sửa.")
+    try:
+        with transaction.atomic():
+            Record.objects.filter(pk=row.pk).update(
+                state=RecordState.ADMITTED, standing=Standing.IN_FORCE, checked_at=now
+            )
+    except IntegrityError:
+        raise DisputeRefused("PLACE_TAKEN", "Đã có học bạ khác đang lưu hành ở chỗ của học bạ này.") from None
+    _decided("record.dispute_admitted", row, by, reason, now)
+
+
+@transaction.atomic
+def refuse(*, record: Record, by: Any | None, reason: str, now: datetime) -> None:
+    """An officer has found the record bad: the school corrects and hands in again."""
+    row = _locked_held(record, reason)
+    Record.objects.filter(pk=row.pk).update(state=RecordState.REFUSED, error_count=max(row.error_count, 1))
+    _decided("record.dispute_refused", row, by, reason, now)
+
+
+def _hold(record_id: int, first: Report, second: Report, now: datetime) -> None:
+    row = Record.objects.select_for_update().get(pk=record_id)
+    if row.state not in (RecordState.ADMITTED, RecordState.RECEIVED):
+        _alarm(row.school_id, ("record", row.pk), {"state": row.state}, now)
+        return
+    findings = [*row.findings, about_disagreement(first, second).to_json()]
+    Record.objects.filter(pk=row.pk).update(
+        state=RecordState.RECEIVED, standing=Standing.NONE, next_check_at=None, findings=findings,
+        warning_count=row.warning_count + 1,
+    )  # fmt: skip
+    _alarm(row.school_id, ("record", row.pk), {"state": row.state}, now)
+
+
+def _locked_held(record: Record, reason: str) -> Record:
+    if len(reason.strip()) < 5:
+        raise DisputeRefused("REASON_MISSING", "Hãy ghi lý do của quyết định (ít nhất 5 ký tự).")
+    row = held_records().select_for_update().filter(pk=record.pk).first()
+    if row is None:
+        raise DisputeRefused("NOT_HELD", "Học bạ này không bị giữ vì bất đồng giữa hai bộ kiểm tra.")
+    return row
+
+
+def _alarm(school_id: int, subject: tuple[str, object], detail: dict[str, object], now: datetime) -> None:
+    journal.record(
+        action="record.engines_disagree", now=now, subject=subject, school_id=school_id, detail=detail
+    )  # fmt: skip
+
+
+def _decided(action: str, row: Record, by: Any | None, reason: str, now: datetime) -> None:
+    journal.record(
+        action=action, now=now, actor=by, subject=("record", row.pk), school_id=row.school_id, reason=reason
+    )  # fmt: skip
