@@ -40,7 +40,9 @@ class Refusal:
 
 INTERNAL_ERROR = Refusal(
     # A commit whose answer was lost may have succeeded: we never say that nothing was taken.
-    500, "INTERNAL_ERROR", "Cổng gặp lỗi, chưa xác nhận được giao dịch. Hãy gửi lại sau với cùng messageid."
+    500,
+    "INTERNAL_ERROR",
+    "Cổng gặp lỗi, chưa xác nhận được giao dịch. Hãy gửi lại sau với cùng messageid.",
 )
 UNAVAILABLE = Refusal(
     503, "UNAVAILABLE", "Cổng tạm thời chưa xử lý được, chưa xác nhận được giao dịch. Hãy gửi lại với cùng messageid."
