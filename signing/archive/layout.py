@@ -83,9 +83,25 @@ class Entry:
             return self.raw_name.decode("cp437")
 
 
+_ADVICE: Final = {
+    "Z7_NESTED": "Hãy bỏ tệp nén bên trong, nén thẳng các tệp XML rồi gửi lại.",
+    "Z7_EMPTY": "Hãy chọn đúng tệp rồi gửi lại.",
+    **dict.fromkeys(
+        ("Z7_TOO_LARGE", "Z7_TOO_MANY", "Z7_TOTAL", "Z7_ENTRY"),
+        "Hãy chia thành nhiều tệp nhỏ hơn (theo lớp hoặc khối) rồi gửi lại.",
+    ),
+}
+
+
 def refused(code: str, message: str, member: str | None = None) -> ArchiveRefused:
-    """An archive that breaks a rule; what to do is the same each time."""
-    return ArchiveRefused(code, message + " Hãy nén lại bằng trình nén thông thường (ZIP) rồi gửi lại.", member)
+    """An archive that breaks a rule, and what to do about it."""
+    advice = _ADVICE.get(code, "Hãy nén lại bằng trình nén thông thường (ZIP) rồi gửi lại.")
+    return ArchiveRefused(code, f"{message} {advice}", member)
+
+
+def megabytes(size: int) -> str:
+    """A size for people."""
+    return f"{size / (1 << 20):.0f} MB" if size >= 1 << 20 else f"{size} byte"
 
 
 def read_layout(file: BinaryIO, limits: ArchiveLimits) -> list[Entry]:
@@ -93,7 +109,7 @@ def read_layout(file: BinaryIO, limits: ArchiveLimits) -> list[Entry]:
     file.seek(0, 2)
     length = file.tell()
     if length > limits.max_bytes:
-        raise refused("Z7_TOO_LARGE", f"Tệp nén lớn {length} byte, vượt giới hạn {limits.max_bytes} byte.")
+        raise refused("Z7_TOO_LARGE", f"Tệp nén lớn {megabytes(length)}, vượt giới hạn {megabytes(limits.max_bytes)}.")
     end = _find_end(file, length)
     count, size, start, directory_end = _read_end(file, end)
     if count > limits.max_entries:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from signing.archive.layout import ARCHIVE_LIMITS, DEFLATED, ArchiveLimits, Entry, read_layout, refused
+from signing.archive.layout import ARCHIVE_LIMITS, DEFLATED, ArchiveLimits, Entry, megabytes, read_layout, refused
 
 _CHUNK: Final = 256 * 1024
 _UNIX: Final = 3
@@ -71,10 +71,10 @@ def read_archive(source: str | Path | bytes | BinaryIO, limits: ArchiveLimits = 
 
 def _check_sizes(entries: list[Entry], limits: ArchiveLimits) -> None:
     if sum(entry.size for entry in entries) > limits.max_total:
-        raise refused("Z7_TOTAL", f"Nội dung tệp nén vượt giới hạn {limits.max_total} byte.")
+        raise refused("Z7_TOTAL", f"Nội dung tệp nén vượt giới hạn {megabytes(limits.max_total)}.")
     for entry in entries:
         if entry.size > limits.max_entry:
-            raise refused("Z7_ENTRY", f"Một tệp trong tệp nén vượt giới hạn {limits.max_entry} byte.", entry.name)
+            raise refused("Z7_ENTRY", f"Một tệp trong tệp nén vượt giới hạn {megabytes(limits.max_entry)}.", entry.name)
         if entry.size > limits.ratio_from and entry.size > limits.max_ratio * max(entry.compressed, 1):
             raise refused("Z7_RATIO", "Một tệp trong tệp nén có tỉ lệ nén bất thường.", entry.name)
 

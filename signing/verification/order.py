@@ -40,6 +40,8 @@ def check_order(
     slot: SignatureSlot, signed_at: datetime, times: Mapping[str, Sequence[datetime]], policy: SignaturePolicy
 ) -> ReportWarning | None:
     """(10) Not before anyone who must have signed earlier."""
+    if not slot.after:
+        return None
     late = [
         role for role in slot.after if any(signed_at + policy.order_tolerance < time for time in times.get(role, ()))
     ]
@@ -53,7 +55,16 @@ def check_date(placed: Placed, signed_at: datetime, policy: SignaturePolicy) -> 
     claimed = child_text(placed.holder, "NGAY_KY") if placed.holder is not None else None
     if not claimed:
         return None
-    day = signed_at.astimezone(_VIETNAM)
-    if claimed.startswith((day.strftime("%Y-%m-%d"), day.strftime("%d/%m/%Y"))):
+    day = signed_at.astimezone(_VIETNAM).date()
+    if _local_day(claimed).startswith((day.isoformat(), f"{day.day:02}/{day.month:02}/{day.year:04}")):
         return None
     return soft(policy, "signed_date", "SIGNED_DATE_DIFFERS", "NGAY_KY không cùng ngày với thời điểm ký trong chữ ký.")
+
+
+def _local_day(claimed: str) -> str:
+    """The claimed date as it reads in Vietnam; as it stands when it names no time zone."""
+    try:
+        moment = datetime.fromisoformat(claimed.strip())
+        return moment.astimezone(_VIETNAM).isoformat() if moment.tzinfo else claimed.strip()
+    except (ValueError, OverflowError):
+        return claimed.strip()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -292,3 +292,18 @@ def test_indications_follow_the_standard(cast):
 def test_the_moment_is_aware_utc(cast):
     report = cast.verify(cast.record())
     assert all(signature.signing_time.tzinfo is UTC for signature in report.signatures)
+
+
+@pytest.mark.parametrize("school", [0, 1])
+def test_a_date_beside_a_signature_that_is_not_the_signed_day_refuses_the_record(cast, school):
+    changed = re.sub(rb"<NGAY_KY>\d{4}-\d\d-\d\d", b"<NGAY_KY>2020-01-02", cast.record(school), count=1)
+    assert cast.verify(changed, school).code == "SIGNED_DATE_DIFFERS"
+
+
+def test_the_day_beside_a_signature_may_be_written_in_another_time_zone(cast):
+    data = cast.record(0)
+    written = re.search(rb"<NGAY_KY>([^<]*)<", data)[1].decode()
+    moment = datetime.fromisoformat(written).astimezone(timezone(timedelta(hours=-11)))
+    assert moment.date().isoformat() not in written
+    respelt = data.replace(f"<NGAY_KY>{written}<".encode(), f"<NGAY_KY>{moment.isoformat()}<".encode(), 1)
+    assert cast.verify(respelt).passed

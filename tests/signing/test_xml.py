@@ -128,3 +128,22 @@ def test_a_list_is_read_as_one_tree_with_what_its_records_hold():
     document = parse_list(a_list(GOOD, SPOILT_RECORDS["COMMENT"]))
     assert len(document.root) == 2
     assert document.raw == a_list(GOOD, SPOILT_RECORDS["COMMENT"])
+
+
+@pytest.mark.parametrize("at", [4, (4 << 20) - 1, 4 << 20, (4 << 20) + 1, (9 << 20) - 9])
+@pytest.mark.parametrize("wrong", [b"\xff", b"\xe1\xba", b"\xe1\xba<"])
+def test_a_byte_that_is_not_utf8_is_found_wherever_it_stands_in_a_large_list(at, wrong):
+    text = "<a>" + "ệ\n" * (3 << 18)
+    data = bytearray((text * 5).encode()[: 9 << 20])
+    data[at : at + 8] = b"x" * 8
+    data[at : at + len(wrong)] = wrong
+    with pytest.raises(MalformedDocument) as caught:
+        cut(bytes(data))
+    assert caught.value.code == "ENCODING"
+    start = bytes(data).find(wrong, at)
+    assert caught.value.line == data.count(b"\n", 0, start) + 1
+
+
+def test_a_letter_that_stands_across_two_pieces_of_a_large_list_is_let_in():
+    for pad in range(3):
+        assert cut(b"<DANH_SACH_HOC_BA><A>" + b"x" * pad + "ệ".encode() * (3 << 20) + b"</A></DANH_SACH_HOC_BA>")

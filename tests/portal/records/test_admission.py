@@ -210,3 +210,21 @@ def test_the_policy_may_ask_for_the_lists_seal_on_the_browser_door_too(cast, han
     sealed = hand_in(school, cast.signed_list(school, cast.records(school, 1, first=3)))
     assert (sealed.state, sealed.admitted_count) == (BatchState.PROCESSED, 1)
     assert sealed.seal_report["indication"] == "TOTAL_PASSED"
+
+
+@pytest.mark.django_db
+def test_a_zip_may_hold_a_list_larger_than_an_ordinary_entry(monkeypatch):
+    from portal.records.admission import opening
+    from portal.records.states import FileKind
+
+    monkeypatch.setattr(opening, "ARCHIVE_LIMITS", opening.ArchiveLimits(max_entry=100))
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr("lo.xml", b"<DANH_SACH_HOC_BA><HOC_BA></HOC_BA></DANH_SACH_HOC_BA>" + b" " * 100)
+    with pytest.raises(opening.BatchUnreadable) as caught:
+        list(opening.raw_records(FileKind.ZIP, data, opening.Walk()))
+    assert caught.value.code == "Z7_ENTRY"
+    assert "chia thành nhiều tệp nhỏ hơn" in caught.value.message
+    monkeypatch.undo()
+    assert opening.ARCHIVE_LIMITS.max_entry > 200_000_000
+    assert len(list(opening.raw_records(FileKind.ZIP, data, opening.Walk()))) == 1
