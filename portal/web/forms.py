@@ -61,6 +61,14 @@ def _day(label: Any) -> forms.DateField:
     )
 
 
+def _moment(label: Any) -> forms.DateTimeField:
+    """A moment in the province's time."""
+    hint = {"placeholder": "dd/mm/yyyy HH:MM", "size": "16", "maxlength": "16"}
+    return forms.DateTimeField(
+        label=label, input_formats=["%d/%m/%Y %H:%M", "%Y-%m-%dT%H:%M"], widget=forms.TextInput(attrs=hint)
+    )
+
+
 class BatchFilter(forms.Form):
     """Which batches a list shows."""
 
@@ -137,6 +145,36 @@ class ReasonForm(forms.Form):
 
 class OptionalReasonForm(forms.Form):
     reason = forms.CharField(label=_("Ý kiến"), max_length=500, required=False)
+
+
+class ReconcileForm(forms.Form):
+    """What to compare with the Ministry: at least one of the three must be said."""
+
+    day = _day(_("Ngày"))
+    unit = forms.CharField(label=_("Mã đơn vị"), required=False, max_length=20)
+    year = forms.IntegerField(label=_("Năm học (năm đầu)"), required=False, min_value=2020, max_value=2100)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        if not any(said.get(name) for name in ("day", "unit", "year")):
+            raise forms.ValidationError(_("Chọn một ngày, một đơn vị hoặc một năm học để đối soát."))
+        return said
+
+
+class MaintenanceForm(forms.Form):
+    """Hours in which nothing new may leave, as the Ministry or our own network people announced them."""
+
+    starts = _moment(_("Từ (ngày giờ)"))
+    ends = _moment(_("Đến (ngày giờ)"))
+    reason = forms.CharField(label=_("Lý do"), max_length=300, validators=[MinLengthValidator(5)])
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
 
 
 class CertificateForm(forms.Form):

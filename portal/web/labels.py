@@ -3,6 +3,14 @@
 from django.utils.translation import gettext_noop
 
 LABELS = (
+    gettext_noop("Bộ không có"),
+    gettext_noop("Ta không có"),
+    gettext_noop("Kết quả khác nhau"),
+    gettext_noop("Quá hạn trả lời"),
+    gettext_noop("Đã đóng"),
+    gettext_noop("Đang xử lý"),
+    gettext_noop("Chưa ai nhận"),
+    gettext_noop("Thông lại"),
     gettext_noop("Đã nhận"),
     gettext_noop("Đang kiểm tra"),
     gettext_noop("Đã kiểm tra xong"),

@@ -32,6 +32,17 @@ ACTIONS: Mapping[str, str] = {
     "certificate.declined": gettext_noop("Từ chối chứng thư số"),
     "certificate.withdrawn": gettext_noop("Thu hồi quyền dùng chứng thư số"),
     "endpoint.examined": gettext_noop("Khám đường truyền"),
+    "maintenance.announced": gettext_noop("Báo bảo trì đường truyền"),
+    "maintenance.cancelled": gettext_noop("Huỷ báo bảo trì"),
+    "line.paused": gettext_noop("Đường truyền tạm dừng"),
+    "line.resumed": gettext_noop("Đường truyền thông lại"),
+    "line.expires": gettext_noop("Báo chứng thư sắp hết hạn"),
+    "line.discrepancies": gettext_noop("Đối soát thấy điểm khác"),
+    "line.missed": gettext_noop("Lỡ việc định kỳ"),
+    "discrepancy.taken": gettext_noop("Nhận xử lý điểm khác nhau"),
+    "discrepancy.closed": gettext_noop("Đóng điểm khác nhau"),
+    "reconciliation.asked": gettext_noop("Yêu cầu đối soát"),
+    "statement.read": gettext_noop("Tải bảng kê đối soát"),
     "api_token.created": gettext_noop("Cấp khóa phần mềm"),
     "api_token.revoked": gettext_noop("Hủy khóa phần mềm"),
     "trust.loaded": gettext_noop("Nạp gốc tin cậy"),
@@ -53,6 +64,9 @@ KINDS: Mapping[str, str] = {
     "endpoint": gettext_noop("đường truyền"),
     "search": gettext_noop("tra cứu theo"),
     "list": gettext_noop("danh sách"),
+    "discrepancy": gettext_noop("điểm khác nhau"),
+    "statement": gettext_noop("bảng kê"),
+    "maintenance": gettext_noop("bảo trì"),
 }
 
 

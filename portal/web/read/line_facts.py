@@ -6,8 +6,9 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
+from gateway import calendar, expiry, stuck, sync
 from gateway.conf import endpoint
-from gateway.models import SyncRun
+from gateway.models import EndpointEvent, SyncRun
 from portal.web.formats import moment
 
 
@@ -31,13 +32,53 @@ def description_facts() -> list[tuple[str, str]]:
 
 
 def silence(*, now: datetime) -> str:
-    """Why nothing may be sent at this hour although the line is open; empty when it may. Raises EndpointUnreadable."""
-    found = endpoint()
-    maintenance = found.maintenance_at(now)
-    if maintenance is not None:
-        until = moment(maintenance.ends)
-        return _("Bộ bảo trì đến %(until)s: %(reason)s") % {"until": until, "reason": maintenance.reason or "—"}
-    return "" if found.sending_allowed(now) else _("Ngoài khung giờ được gửi; các gói tự đi khi đến giờ.")
+    """Why nothing may be sent at this hour although the line is open, and what happens next; empty when it may be.
+    Raises EndpointUnreadable."""
+    quiet = calendar.silence(endpoint(), now=now)
+    if quiet is None:
+        return ""
+    until = moment(quiet.until)
+    if quiet.code == "MAINTENANCE":
+        said = _("Đang bảo trì: %(reason)s.") % {"reason": quiet.reason}
+    else:
+        said = _("Ngoài khung giờ được gửi.")
+    if quiet.until is None:
+        return said + " " + _("Chưa có giờ gửi nào sắp tới; kiểm tra khung giờ trong tệp mô tả.")
+    after = _("Không gói nào bị mất: các gói đứng chờ và tự đi từ %(until)s. Việc hỏi kết quả vẫn chạy.")
+    return said + " " + after % {"until": until}
+
+
+def maintenance_ahead(*, now: datetime) -> list[calendar.Announced]:
+    """Maintenance that runs or is to come. Raises EndpointUnreadable."""
+    return calendar.ahead(endpoint(), now=now)
+
+
+def history() -> list[EndpointEvent]:
+    """The last pauses and resumptions of the line."""
+    return list(EndpointEvent.objects.select_related("endpoint").order_by("-pk")[:20])
+
+
+def expiring(*, now: datetime) -> list[tuple[expiry.Watched, int]]:
+    """Certificates within the first threshold, soonest first, with the days left. Raises EndpointUnreadable."""
+    description = endpoint()
+    first = max(description.schedule.certificate_warning_days, default=0)
+    found = [(one, one.days_left(now)) for one in expiry.watched(description)]
+    return [(one, left) for one, left in found if left <= first]
+
+
+def worries(*, now: datetime) -> list[str]:
+    """What stands still or was missed, each as a sentence. Raises EndpointUnreadable."""
+    words = {
+        "stuck_uncertain": _("%(n)s gói chưa rõ đã tới hay chưa quá 6 giờ: mở hàng đợi, xem câu trả lời của Bộ."),
+        "stuck_queued": _("%(n)s gói chờ gửi quá 24 giờ: xem đường truyền có tạm dừng hoặc ngoài khung giờ."),
+        "stuck_held": _("%(n)s gói bị cán bộ giữ quá 3 ngày: thả ra hoặc ghi rõ lý do."),
+        "stuck_paused": _("Đường truyền tạm dừng quá 6 giờ: gọi đầu mối của Bộ."),
+    }
+    found = [words[name] % {"n": number} for name, number in stuck.counts(now=now).items()]
+    late = sync.missed(now=now)
+    if late:
+        found.append(_("Việc định kỳ chưa chạy đúng lịch: %(kinds)s.") % {"kinds": ", ".join(late)})
+    return found
 
 
 def last_runs() -> list[SyncRun]:

@@ -25,7 +25,7 @@ TONES: Mapping[str, str] = {
     "REFUSED": "bad", "HELD": "warn", "PENDING": "wait", "ACCEPTED": "good", "REJECTED": "bad",
     "IN_FORCE": "good", "RECALLED": "warn", "RELEASED": "quiet", "NONE": "quiet",
     "REQUESTED": "wait", "APPROVED": "good", "DECLINED": "bad", "WITHDRAWN": "quiet",
-    "OPEN": "good", "PAUSED": "bad", "RUNNING": "busy", "DONE": "done",
+    "OPEN": "good", "PAUSED": "bad", "RESUMED": "good", "RUNNING": "busy", "DONE": "done",
     "PASSED": "good", "FAILED": "bad", "INDETERMINATE": "warn", "NOT_RUN": "quiet",
     "OK": "good", "WARNING": "warn", "TOTAL_PASSED": "good", "TOTAL_FAILED": "bad", "error": "bad", "warning": "warn",
 }  # fmt: skip

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from gateway import conf, doctor
+from gateway import calendar, conf, doctor
 from portal.accounts.policy import Permission
-from portal.web.access import Opening, page
+from portal.web.access import Opening, page, required_actor
+from portal.web.forms import MaintenanceForm
 from portal.web.journalling import keep
 from portal.web.read.line import line_now
-from portal.web.read.line_facts import description_facts, last_runs, silence
+from portal.web.read.line_facts import (
+    description_facts,
+    expiring,
+    history,
+    last_runs,
+    maintenance_ahead,
+    silence,
+    worries,
+)
 from portal.web.read.status import health
 
 
@@ -39,11 +51,55 @@ def endpoint_live(request: HttpRequest) -> HttpResponse:
 
 def _endpoint() -> dict[str, object]:
     now = timezone.now()
-    shown: dict[str, object] = {"line": line_now(), "runs": last_runs(), "now": now}
+    shown: dict[str, object] = {"line": line_now(), "runs": last_runs(), "now": now, "history": history()}
     try:
-        return shown | {"facts": description_facts(), "silence": silence(now=now)}
+        return shown | {
+            "facts": description_facts(),
+            "silence": silence(now=now),
+            "ahead": maintenance_ahead(now=now),
+            "expiring": expiring(now=now),
+            "worries": worries(now=now),
+        }
     except conf.EndpointUnreadable as unreadable:
         return shown | {"problem": unreadable.message}
+
+
+@page(Permission.CONTROL_QUEUE, methods=("POST",))
+def maintenance_announce(request: HttpRequest) -> HttpResponse:
+    """Announce hours in which nothing new leaves."""
+    form = MaintenanceForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Ghi đủ giờ bắt đầu, giờ kết thúc (dd/mm/yyyy HH:MM) và lý do."))
+        return redirect("endpoint")
+    said = form.cleaned_data
+    try:
+        with transaction.atomic():
+            made = calendar.announce(
+                starts_at=said["starts"], ends_at=said["ends"], reason=said["reason"],
+                by=str(required_actor(request).user), now=timezone.now(),
+            )  # fmt: skip
+            keep(
+                request, action="maintenance.announced", subject_kind="maintenance", subject_id=str(made.pk),
+                reason=made.reason, starts_at=made.starts_at.isoformat(), ends_at=made.ends_at.isoformat(),
+            )  # fmt: skip
+    except calendar.CalendarRefused as refusal:
+        messages.error(request, refusal.message)
+    else:
+        messages.success(request, _("Đã báo bảo trì và đã ghi vào nhật ký."))
+    return redirect("endpoint")
+
+
+@page(Permission.CONTROL_QUEUE, methods=("POST",))
+def maintenance_cancel(request: HttpRequest, maintenance_id: int) -> HttpResponse:
+    with transaction.atomic():
+        done = calendar.cancel(maintenance_id, by=str(required_actor(request).user), now=timezone.now())
+        if done:
+            keep(request, action="maintenance.cancelled", subject_kind="maintenance", subject_id=str(maintenance_id))
+    if done:
+        messages.success(request, _("Đã huỷ đợt bảo trì; các gói đi tiếp ngay."))
+    else:
+        messages.error(request, _("Đợt bảo trì này đã qua hoặc đã huỷ."))
+    return redirect("endpoint")
 
 
 @page(Opening.PUBLIC)

@@ -1,0 +1,104 @@
+"""Reconciliation and maintenance on the pages: an owner, a closing note, a journal line for each act, signed files."""
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from gateway import calendar, conf, statement, tasks
+from gateway.models import Discrepancy, EndpointEvent, Maintenance
+from portal.audit.models import Entry
+
+
+@pytest.fixture
+def difference(house):
+    return Discrepancy.objects.create(
+        kind="VERDICT_DIFFERS", submission=house.submission, key="a-key", ours="ACCEPTED", theirs="REJECTED",
+        explanation="Kết quả Bộ trả lúc này khác kết quả đã nhận trước đây.", found_at=timezone.now(),
+    )  # fmt: skip
+
+
+def test_a_difference_is_taken_by_an_officer_and_closed_with_a_note(house, browser, difference):
+    client = browser(house.officer)
+    assert "Chưa ai nhận" in client.get(reverse("discrepancies")).content.decode()
+    client.post(reverse("discrepancy-act", args=[difference.pk, "nhan"]))
+    client.post(reverse("discrepancy-act", args=[difference.pk, "dong"]), {"reason": " "})
+    difference.refresh_from_db()
+    assert (difference.owner, difference.closed_at) == (str(house.officer), None)
+    client.post(reverse("discrepancy-act", args=[difference.pk, "dong"]), {"reason": "Bộ đã sửa lại kết quả."})
+    difference.refresh_from_db()
+    assert difference.closing_note == "Bộ đã sửa lại kết quả."
+    acts = Entry.objects.filter(subject_kind="discrepancy").order_by("pk").values_list("action", flat=True)
+    assert list(acts) == ["discrepancy.taken", "discrepancy.closed"]
+    assert "Không có điểm khác nhau nào." in client.get(reverse("discrepancies")).content.decode()
+    assert "Bộ đã sửa lại kết quả." in client.get(reverse("discrepancy", args=[difference.pk])).content.decode()
+
+
+def test_an_inspector_reads_differences_and_may_not_act(house, browser, difference):
+    client = browser(house.inspector)
+    page = client.get(reverse("discrepancy", args=[difference.pk]))
+    assert page.status_code == 200
+    assert "Nhận xử lý" not in page.content.decode()
+    assert client.post(reverse("discrepancy-act", args=[difference.pk, "nhan"])).status_code == 403
+    assert client.post(reverse("reconcile"), {"year": "2025"}).status_code == 403
+
+
+def test_a_school_never_sees_the_reconciliation(house, browser, difference):
+    client = browser(house.clerk)
+    for address in (reverse("discrepancies"), reverse("discrepancy", args=[difference.pk])):
+        assert client.get(address).status_code == 403
+
+
+def test_a_comparison_is_asked_for_with_something_to_compare(house, browser, monkeypatch):
+    asked = []
+    monkeypatch.setattr(tasks, "ask_reconciliation", lambda **what: asked.append(what) or True)
+    client = browser(house.officer)
+    client.post(reverse("reconcile"), {})
+    assert asked == []
+    client.post(reverse("reconcile"), {"day": "01/06/2026"})
+    client.post(reverse("reconcile"), {"unit": house.ours.code})
+    assert asked == [
+        {"day": "2026-06-01", "unit": "", "year": None},
+        {"day": "", "unit": house.ours.code, "year": None},
+    ]
+    assert Entry.objects.filter(action="reconciliation.asked").count() == 2
+
+
+def test_the_three_files_of_a_statement_are_downloaded_and_journalled(house, browser):
+    today = timezone.localdate()
+    made = statement.make(today, conf.endpoint(), now=timezone.now(), seal=lambda document, *, at: document)
+    client = browser(house.inspector)
+    heads = {"pdf": b"%PDF", "csv": b"\xef\xbb\xbfma_giao_dich", "xml": b"<?xml"}
+    for kind, head in heads.items():
+        answer = client.get(reverse("statement-file", args=[made.pk, kind]))
+        assert answer.content.startswith(head)
+        assert "attachment" in answer["Content-Disposition"]
+    assert client.get(reverse("statement-file", args=[made.pk, "exe"])).status_code == 404
+    assert Entry.objects.filter(action="statement.read").count() == 3
+
+
+def test_an_officer_announces_a_maintenance_and_calls_it_off(house, browser):
+    client, now = browser(house.officer), timezone.localtime()
+    hours = {"starts": now - timedelta(minutes=5), "ends": now + timedelta(hours=2)}
+    typed = {name: moment.strftime("%d/%m/%Y %H:%M") for name, moment in hours.items()}
+    client.post(reverse("maintenance-announce"), typed | {"reason": ""})
+    assert not Maintenance.objects.exists()
+    client.post(reverse("maintenance-announce"), typed | {"reason": "Bộ nâng cấp hệ thống"})
+    page = client.get(reverse("endpoint")).content.decode()
+    assert "Đang bảo trì: Bộ nâng cấp hệ thống." in page
+    assert hours["ends"].strftime("%d/%m/%Y %H:%M") in page
+    quiet = calendar.silence(conf.endpoint(), now=timezone.now())
+    assert quiet is not None
+    client.post(reverse("maintenance-cancel", args=[Maintenance.objects.get().pk]))
+    assert calendar.silence(conf.endpoint(), now=timezone.now()) is None
+    acts = Entry.objects.filter(subject_kind="maintenance").order_by("pk").values_list("action", flat=True)
+    assert list(acts) == ["maintenance.announced", "maintenance.cancelled"]
+
+
+def test_the_history_of_the_line_stands_on_its_page(house, browser):
+    endpoint = house.submission.endpoint
+    EndpointEvent.objects.create(
+        endpoint=endpoint, event="PAUSED", cause="ADDRESS_REFUSED", message="Bộ từ chối 10.0.0.9", at=timezone.now()
+    )
+    assert "Bộ từ chối 10.0.0.9" in browser(house.inspector).get(reverse("endpoint")).content.decode()
