@@ -6,7 +6,9 @@ from uuid import uuid4
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
+from gateway.models import Discrepancy, Statement
 from portal.accounts.policy import Permission
 from portal.audit.models import Entry
 from portal.web.access import Opening
@@ -14,7 +16,19 @@ from portal.web.urls import urlpatterns
 
 PUBLIC = {"sign-in", "language", "status"}
 POST_ONLY = {"sign-out", "choose-school", "language", "record-recall", "submission-act", "certificate-decide",
-             "recall-decide", "endpoint-check", "batch-resume"}  # fmt: skip
+             "recall-decide", "endpoint-check", "batch-resume", "discrepancy-act", "reconcile",
+             "maintenance-announce", "maintenance-cancel", "sealing-confirm", "sealing-release", "sealing-resume"}  # fmt: skip
+
+
+def difference(house):
+    """An open difference about our package."""
+    told = {"explanation": "khác", "found_at": timezone.now()}
+    return Discrepancy.objects.get_or_create(kind="OVERDUE", submission=house.submission, defaults=told)[0]
+
+
+def signed_statement():
+    made = {"made_at": timezone.now(), "csv": b"x", "pdf": b"%PDF", "sealed": b"<x/>", "sha256": "0" * 64}
+    return Statement.objects.get_or_create(day_on=timezone.localdate(), defaults=made)[0]
 
 
 def address(name, house, *, theirs=False):
@@ -29,6 +43,8 @@ def address(name, house, *, theirs=False):
         "school": [house.theirs.code if theirs else house.ours.code],
         "submission": [house.submission.pk], "submission-act": [house.submission.pk, "giu"],
         "certificate-decide": [house.certificate.pk, "duyet"], "recall-decide": [uuid4(), "duyet"],
+        "discrepancy": [difference(house).pk], "discrepancy-act": [difference(house).pk, "nhan"],
+        "statement-file": [signed_statement().pk, "pdf"], "maintenance-cancel": [1],
     }  # fmt: skip
     return reverse(name, args=arguments.get(name, []))
 
