@@ -1,4 +1,4 @@
-"""The settings of this room as one frozen value: how evidence of revocation is fetched. TRUST in the settings of a mode.
+"""The settings of this room as one frozen value: how evidence of revocation is fetched (TRUST of a mode).
 
 The only place of `portal.schools` that reads settings. Whether revocation is asked at all is a setting of the records.
 """

@@ -17,7 +17,8 @@ from portal.web.urls import urlpatterns
 PUBLIC = {"sign-in", "language", "status"}
 POST_ONLY = {"sign-out", "choose-school", "language", "record-recall", "submission-act", "certificate-decide",
              "recall-decide", "endpoint-check", "batch-resume", "discrepancy-act", "reconcile",
-             "maintenance-announce", "maintenance-cancel", "sealing-confirm", "sealing-release", "sealing-resume"}  # fmt: skip
+             "maintenance-announce", "maintenance-cancel",
+             "sealing-confirm", "sealing-release", "sealing-resume"}  # fmt: skip
 
 
 def difference(house):
