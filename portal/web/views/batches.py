@@ -24,6 +24,7 @@ from portal.web.read.findings import complaints_of
 from portal.web.read.records import records_in
 
 PER_PAGE = 50
+_OPENED = "opened_batch"
 _WRITERS = {"xlsx": findings_xlsx, "csv": findings_csv}
 
 
@@ -43,13 +44,8 @@ def batch(request: HttpRequest, batch_id: UUID) -> HttpResponse:
     """A batch: the frame with its live part; names of pupils only for those who read records."""
     found = _visible(request, batch_id)
     records = _records(request, found)
-    context = {"batch": found, **_live(found), **records}
-    if records["reads_records"]:
-        keep(
-            request, action="batch.read", subject_kind="batch", subject_id=str(found.pk), school_id=found.school_id,
-            shown=len(records["page"]),
-        )  # fmt: skip
-    return render(request, "web/batch.html", context)
+    _keep_reading(request, found, records)
+    return render(request, "web/batch.html", {"batch": found, **_live(found), **records})
 
 
 @page(Permission.SEE_BATCHES)
@@ -68,7 +64,25 @@ def batch_progress(request: HttpRequest, batch_id: UUID) -> HttpResponse:
 def batch_records(request: HttpRequest, batch_id: UUID) -> HttpResponse:
     """The table of records alone, asked for when the live part changed."""
     found = _visible(request, batch_id)
-    return render(request, "web/parts/batch_records.html", {"batch": found, **_records(request, found)})
+    records = _records(request, found)
+    # The page that was opened last refreshes itself: one reading, one line. Anything else is a reading of its own.
+    if request.session.get(_OPENED) != _what(request, found, records):
+        _keep_reading(request, found, records)
+    return render(request, "web/parts/batch_records.html", {"batch": found, **records})
+
+
+def _keep_reading(request: HttpRequest, found: Batch, records: dict[str, Any]) -> None:
+    if not records["reads_records"]:
+        return
+    request.session[_OPENED] = _what(request, found, records)
+    keep(
+        request, action="batch.read", subject_kind="batch", subject_id=str(found.pk), school_id=found.school_id,
+        shown=len(records["page"]),
+    )  # fmt: skip
+
+
+def _what(request: HttpRequest, found: Batch, records: dict[str, Any]) -> str:
+    return f"{found.pk} {request.GET.urlencode()[:200]} {len(records['page']) > 0}"
 
 
 @page(Permission.SEE_RECORD)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -24,8 +25,13 @@ _ROWS = Recall.objects.select_related("record__school", "requested_by", "decided
 
 @page(Permission.REQUEST_RECALL)
 def school_recalls(request: HttpRequest) -> HttpResponse:
-    rows = _ROWS.filter(record__school=required_actor(request).school).order_by("-requested_at")
-    return render(request, "web/school_recalls.html", {"page": _paged(request, rows)})
+    school = required_actor(request).school
+    paged = _paged(request, _ROWS.filter(record__school=school).order_by("-requested_at"))
+    keep(
+        request, action="recall.read", subject_kind="list", subject_id="recalls",
+        school_id=school.pk if school else None, shown=len(paged.object_list),
+    )  # fmt: skip
+    return render(request, "web/school_recalls.html", {"page": paged})
 
 
 @page(Permission.DECIDE_RECALL)
@@ -52,5 +58,5 @@ def recall_decide(request: HttpRequest, recall_id: UUID, act: str) -> HttpRespon
     return redirect("recalls")
 
 
-def _paged(request: HttpRequest, rows: object) -> object:
-    return Paginator(rows, PER_PAGE).get_page(request.GET.get("trang"))  # type: ignore[arg-type]
+def _paged(request: HttpRequest, rows: QuerySet[Recall]) -> Page[Recall]:
+    return Paginator(rows, PER_PAGE).get_page(request.GET.get("trang"))

@@ -169,3 +169,19 @@ def test_each_reading_of_a_child_s_data_leaves_a_line_in_the_journal(house, brow
     ours = house.ours.pk
     assert lines == [("record.read", ours)] * 4 + [("batch.read", ours), ("batch.findings_exported", ours)]
     assert house.admitted.full_name not in str(list(Entry.objects.values()))
+
+
+def test_the_table_of_records_asked_for_alone_is_a_reading_too(house, browser):
+    client = browser(house.clerk)
+    table = reverse("batch-records", args=[house.admitted.batch_id])
+    assert house.admitted.full_name in client.get(table).content.decode()
+    assert Entry.objects.filter(action="batch.read").count() == 1
+    client.get(table)  # the open page refreshes itself
+    assert Entry.objects.filter(action="batch.read").count() == 1
+    client.get(table + "?state=ADMITTED")
+    assert Entry.objects.filter(action="batch.read").count() == 2
+
+
+def test_a_school_s_list_of_recalls_leaves_a_line_in_the_journal(house, browser):
+    browser(house.clerk).get(reverse("school-recalls"))
+    assert Entry.objects.filter(action="recall.read", actor=house.clerk, school_id=house.ours.pk).count() == 1
