@@ -71,6 +71,9 @@ def of_certificate(
     """The outcome of a question of type 4."""
     if answer.error in description.answers.unknown:
         return NeverArrived(evidence, question.retry_delay, question.unknown_needed)
+    if answer.serial_number and _digits(answer.serial_number) not in {_digits(key) for key in question.keys}:
+        text = "Câu trả lời nêu chứng thư khác."
+        return FateUnknown("RECEIPT_FOREIGN", text, question.retry_delay, http_status=evidence.http_status)
     if answer.approved is None:
         return Waiting(question.poll_delay)
     errors = () if answer.approved else (ItemError(answer.error, answer.error_field_title, answer.error_description),)
@@ -112,3 +115,8 @@ def _errors(line: ResultLine) -> tuple[ItemError, ...]:
     if not (line.error or line.error_description or line.error_field_title):
         return ()
     return (ItemError(line.error, line.error_field_title, line.error_description),)
+
+
+def _digits(serial: str) -> str:
+    """A serial number without what spellings differ in: case, colons, leading zeros."""
+    return "".join(sign for sign in serial.lower() if sign in "0123456789abcdef").lstrip("0")

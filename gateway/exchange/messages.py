@@ -176,13 +176,17 @@ class CertificateQuery:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The answer to 1, 3 and 5: *received*, never *accepted*. An empty `Error` means no error."""
+    """The answer to 1, 3 and 5: *received*, never *accepted*. An empty `Error` means no error.
+
+    The spec promises no unit in it; where an answer carries `ma_don_vi` all the same, it must be ours.
+    """
 
     message_id: str
     error: str = ""
     error_description: str = ""
     response_code: str = ""
     response_description: str = ""
+    unit_code: str = ""
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -204,6 +208,7 @@ class Receipt:
             error_description=optional_text(source, "ErrorDescription"),
             response_code=optional_text(source, "ResponseCode", max_length=_CODE_LENGTH),
             response_description=optional_text(source, "ResponseDescription"),
+            unit_code=optional_text(source, "ma_don_vi", max_length=_CODE_LENGTH),
         )
 
 

@@ -110,7 +110,7 @@ class MinistryClient:
         kind = Type.QUERY_RECALL if recall else Type.QUERY
         request = QueryRequest(str(message.message_id), message.unit_code, kind, service.function)
         answer = self._authorised(service, lambda _: request.to_json(), self.description.connection.max_result_bytes)
-        return self._reader.query_answer(answer, str(message.message_id)), answer
+        return self._reader.query_answer(answer, str(message.message_id), message.unit_code), answer
 
     def register_certificate(
         self, message: Message, certificate: bytes, details: Mapping[str, Any]
@@ -136,7 +136,7 @@ class MinistryClient:
         year = f"{message.school_year}-{message.school_year + 1}"
         request = CertificateQuery(str(message.message_id), message.unit_code, year)
         answer = self._authorised(self.description.services.query_certificate, lambda _: request.to_json())
-        return self._reader.certificate_answer(answer, str(message.message_id)), answer
+        return self._reader.certificate_answer(answer, str(message.message_id), message.unit_code), answer
 
     # --- the two catalogues, the token and the harmless call --------------------------------------------------------
 
@@ -194,7 +194,7 @@ class MinistryClient:
             return SubmitRequest(self._authentication(message, kind, service, token), content).to_json()
 
         answer = self._authorised(service, body)
-        return self._reader.receipt(answer, str(message.message_id)), answer
+        return self._reader.receipt(answer, str(message.message_id), message.unit_code), answer
 
     def _authentication(self, message: Message, kind: Type, service: Service, token: str) -> Authentication:
         login = self.description.login

@@ -30,9 +30,9 @@ class Reader:
         """The cause by which this answer refuses the line, or ""."""
         return self._codes.link.get(self._error_code(answer), "")
 
-    def receipt(self, answer: Answer, message_id: str) -> Receipt:
+    def receipt(self, answer: Answer, message_id: str, unit_code: str = "") -> Receipt:
         """A receipt that proves arrival of exactly this message."""
-        receipt = self._bound(answer, message_id)
+        receipt = self._bound(answer, message_id, unit_code)
         self.refuse_trouble(answer)
         self._refuse_package(answer, receipt)
         if answer.status not in (200, 201, 202) or receipt.error:
@@ -43,7 +43,7 @@ class Reader:
             raise FateUnknown("RECEIPT_UNBOUND", "Biên nhận không nêu mã giao dịch.", status=answer.status)
         return receipt
 
-    def query_answer(self, answer: Answer, message_id: str) -> QueryAnswer:
+    def query_answer(self, answer: Answer, message_id: str, unit_code: str = "") -> QueryAnswer:
         """The lines for exactly this message; or a receipt whose code says that it is unknown there."""
         self.refuse_trouble(answer)
         try:
@@ -57,6 +57,7 @@ class Reader:
         # "Unknown to me" permits sending again: it must name the message it does not know.
         if found.receipt.message_id != message_id:
             raise FateUnknown("RECEIPT_FOREIGN", "Câu trả lời thuộc về giao dịch khác.", status=answer.status)
+        _same_unit(found.receipt.unit_code, unit_code, answer)
         if found.receipt.error in self._codes.unknown:
             return found
         self._refuse_package(answer, found.receipt, from_query=found)
@@ -78,7 +79,7 @@ class Reader:
             raise FateUnknown("HTTP_STATUS", f"Mã HTTP {answer.status}.", status=answer.status)
         return found
 
-    def certificate_answer(self, answer: Answer, message_id: str) -> CertificateAnswer:
+    def certificate_answer(self, answer: Answer, message_id: str, unit_code: str = "") -> CertificateAnswer:
         self.refuse_trouble(answer)
         try:
             found = CertificateAnswer.from_json(loads(answer.body, max_bytes=self._limit))
@@ -86,6 +87,7 @@ class Reader:
             raise FateUnknown("ANSWER_UNREADABLE", problem.message, status=answer.status) from None
         if found.message_id != message_id:
             raise FateUnknown("RECEIPT_FOREIGN", "Câu trả lời thuộc về giao dịch khác.", status=answer.status)
+        _same_unit(found.unit_code, unit_code, answer)
         if answer.status != 200 and found.error not in self._codes.unknown:
             raise FateUnknown("HTTP_STATUS", f"Mã HTTP {answer.status}.", status=answer.status)
         return found
@@ -113,7 +115,7 @@ class Reader:
         if 300 <= answer.status < 400:
             raise FateUnknown("REDIRECT", "Máy chủ chuyển hướng; ta không đi theo.", status=answer.status)
 
-    def _bound(self, answer: Answer, message_id: str) -> Receipt:
+    def _bound(self, answer: Answer, message_id: str, unit_code: str) -> Receipt:
         if answer.status == 413:
             raise PackageTooBig("PACKAGE_TOO_BIG", "Gói lớn hơn mức Bộ nhận.", status=413, body=answer.body)
         try:
@@ -125,6 +127,7 @@ class Reader:
             ) from None
         if receipt.message_id and receipt.message_id != message_id:
             raise FateUnknown("RECEIPT_FOREIGN", "Biên nhận thuộc về giao dịch khác.", status=answer.status)
+        _same_unit(receipt.unit_code, unit_code, answer)
         return receipt
 
     def _refuse_package(self, answer: Answer, receipt: Receipt, from_query: QueryAnswer | None = None) -> None:
@@ -158,3 +161,9 @@ class Reader:
             return ""
         code = found.get("Error") or found.get("error") if isinstance(found, dict) else None
         return code if isinstance(code, str) else ""
+
+
+def _same_unit(theirs: str, ours: str, answer: Answer) -> None:
+    """An answer that names a unit must name ours; one that names none is bound by its message alone."""
+    if theirs and ours and theirs != ours:
+        raise FateUnknown("RECEIPT_FOREIGN_UNIT", "Câu trả lời thuộc về đơn vị khác.", status=answer.status)

@@ -25,6 +25,11 @@ def seal_statement(document: bytes, *, at: datetime) -> bytes:
     return seal(document, key=sealing_key(), profile=seal_profile(), at=at)
 
 
+def seal_certificate() -> bytes:
+    """The certificate of the department's sealing key, to be registered with the Ministry. Raises KeyUnavailable."""
+    return sealing_key().certificate
+
+
 def _seal() -> list[tuple[str, str, str, datetime]]:
     try:
         facts = read_certificate(sealing_key().certificate)

@@ -1,4 +1,4 @@
-"""`manage.py endpoint check|pause|resume|sheet`: the connection doctor and the officer's hand on the line."""
+"""`manage.py endpoint check|pause|resume|sheet|register-certificate|catalogues`: the line, from the command line."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ import dataclasses
 import json
 import sys
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.module_loading import import_string
 
-from gateway import circuit, conf, doctor, outbox, registration, sync
+from gateway import circuit, conf, doctor, duties, outbox, registration, session, sync
+from gateway.ministry.errors import MinistryError
+from gateway.states import SubmissionState
+from signing.errors import SigningError
 
 _SIGNS = {"OK": "✔", "WARNING": "!", "FAILED": "✘", "NOT_RUN": "·"}
 
@@ -25,6 +31,12 @@ class Command(BaseCommand):
         pause.add_argument("--reason", required=True)
         acts.add_parser("resume", help="cho gửi lại")
         acts.add_parser("sheet", help="phiếu đăng ký địa chỉ và chứng thư")
+        register = acts.add_parser("register-certificate", help="đăng ký chứng thư ký số với Bộ (giao dịch 3, 4)")
+        register.add_argument("--kind", required=True, help="mã kiểu chữ ký theo danh mục của Bộ")
+        register.add_argument("--provider", required=True, help="mã nhà phát hành theo danh mục của Bộ")
+        register.add_argument("--file", type=Path, help="tệp chứng thư; mặc định: chứng thư ký số của Sở")
+        register.add_argument("--unit", default="", help="mã đơn vị; mặc định: mã của Sở")
+        acts.add_parser("catalogues", help="hai danh mục của Bộ, lấy mới ngay bây giờ")
         for act in acts.choices.values():
             act.add_argument("--json", action="store_true", help="kết quả dạng JSON")
 
@@ -38,6 +50,10 @@ class Command(BaseCommand):
                 self._check(description, options["json"])
             case "sheet":
                 self._sheet(description, options["json"])
+            case "register-certificate":
+                self._register(description, options)
+            case "catalogues":
+                self._catalogues(description, options["json"])
             case act:
                 self._switch(description, act, options.get("reason") or "", options["json"])
 
@@ -68,3 +84,32 @@ class Command(BaseCommand):
         row.refresh_from_db()
         found = {"changed": changed, "state": row.state, "cause": row.cause}
         self.stdout.write(json.dumps(found, ensure_ascii=False) if as_json else f"{row}")
+
+    def _register(self, description: conf.EndpointDescription, options: dict[str, Any]) -> None:
+        try:
+            path: Path | None = options["file"]
+            data = path.read_bytes() if path else import_string(settings.GATEWAY_SEAL_CERTIFICATE)()
+            submission = registration.register_certificate(
+                description, data, kind=options["kind"], provider=options["provider"], unit_code=options["unit"],
+                now=outbox.database_now(),
+            )  # fmt: skip
+        except registration.RegistrationRefused as problem:
+            raise CommandError(f"{problem.message} [{problem.code}]") from None
+        except (OSError, SigningError) as problem:
+            raise CommandError(f"Không đọc được chứng thư: {problem}") from None
+        found = {"submission": str(submission), "state": SubmissionState.QUEUED}
+        text = f"Đã xếp hàng gửi đăng ký, mã giao dịch {submission}. Kết quả phê duyệt hiện ở hàng đợi."
+        self.stdout.write(json.dumps(found) if options["json"] else text)
+
+    def _catalogues(self, description: conf.EndpointDescription, as_json: bool) -> None:
+        try:
+            duties.catalogues(client=session.client(), now=outbox.database_now())
+        except MinistryError as problem:
+            raise CommandError(f"{problem.message} [{problem.code}]") from None
+        found = circuit.row(description).catalogues
+        if as_json:
+            self.stdout.write(json.dumps(found, ensure_ascii=False))
+            return
+        for name in ("signature_kinds", "certificate_providers"):
+            for entry in found.get(name, []):
+                self.stdout.write(f"{name:<24}{entry.get('ma', '')}  {entry.get('ten', '')}")
