@@ -29,6 +29,7 @@ from portal.rehearsal.campaign.testimony import Witnesses, read
 from portal.rehearsal.paths import door_paths
 
 SCHOOLS = 12
+MOST_WAITING = 25
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Campaign:
         rehearsal = open_rehearsal(self.site.env.var / "rehearsal")
         ledger = SchoolLedger(self.workshop / "ledger.jsonl")
         progress = Progress(self.site)
-        crowd = self._crowd(rehearsal, ledger)
+        crowd = self._crowd(rehearsal, ledger, progress)
         officers = Officers(self.site, crowd, every=3.0, rng=Random(f"{self.wish.seed}/officers"))
         nemesis = self._nemesis(started)
         progress.start()
@@ -106,11 +107,16 @@ class Campaign:
             "journal": journal, "recalls": officers.granted, "seconds": round(time.monotonic() - started, 1),
         })  # fmt: skip
 
-    def _crowd(self, rehearsal: Rehearsal, ledger: SchoolLedger) -> Crowd:
+    def _crowd(self, rehearsal: Rehearsal, ledger: SchoolLedger, progress: Progress) -> Crowd:
         return Crowd(
-            rehearsal=rehearsal, base_url=self.site.env.url.rstrip("/"), paths=door_paths(), ledger=ledger,
-            seed=self.wish.seed, pause_seconds=0.3,
-        )  # fmt: skip
+            rehearsal=rehearsal,
+            base_url=self.site.env.url.rstrip("/"),
+            paths=door_paths(),
+            ledger=ledger,
+            seed=self.wish.seed,
+            pause_seconds=0.3,
+            is_full=lambda: progress.backlog > MOST_WAITING,
+        )
 
     def _nemesis(self, started: float) -> Nemesis:
         return Nemesis(

@@ -9,6 +9,7 @@ import http.client
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
@@ -41,6 +42,8 @@ class Crowd:
     ledger: SchoolLedger
     seed: str
     pause_seconds: float
+    # Whether schools should hold back a little: on a busy machine a backlog only hides how soon things recover.
+    is_full: Callable[[], bool] = lambda: False
     threads: int = 2
     replacements: "deque[tuple[str, int, UUID]]" = field(default_factory=deque)
     # Which pupil a record is of, so that another version of it can be made.
@@ -89,6 +92,8 @@ class _Clerks:
             if self.done and self.rng.random() < _REPEAT:
                 self._once(self.rng.choice(self.done))
             self.crowd.over.wait(self.rng.uniform(0.3, 1.7) * self.crowd.pause_seconds)
+            while self.crowd.is_full() and not self.crowd.over.is_set():
+                self.crowd.over.wait(0.3)
         for door in self._doors.values():
             door.line.close()
 

@@ -19,7 +19,8 @@ _COUNT = """
 SELECT (SELECT count(*) FROM records_batch),
        (SELECT count(*) FROM records_record),
        (SELECT count(*) FILTER (WHERE acknowledged_at IS NOT NULL) + count(closed_at) + coalesce(sum(polls), 0)
-          FROM gateway_submission)
+          FROM gateway_submission),
+       (SELECT count(*) FROM records_batch WHERE state IN ('RECEIVED', 'OPENED'))
 """
 _ORDER = (Stage.INTAKE, Stage.RECORDS, Stage.FORWARDING)
 
@@ -41,6 +42,11 @@ class Progress:
         self._over.set()
         if self._thread is not None:
             self._thread.join(10)
+
+    @property
+    def backlog(self) -> int:
+        """Batches taken in and not yet checked, when last seen."""
+        return self.samples[-1][1][-1] if self.samples else 0
 
     def recovery(self, stage: Stage, ended_at: float) -> float | None:
         """Seconds from the end of a fault until its stage moved on again; None when the campaign ended before."""
