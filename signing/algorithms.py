@@ -127,5 +127,6 @@ class AlgorithmPolicy:
 
     def admits_key(self, kind: str, bits: int) -> bool:
         """Whether a key of that kind and size is strong enough."""
-        floor = {KeyKind.RSA.value: self.min_rsa_bits, KeyKind.EC.value: self.min_ec_bits}.get(kind)
-        return floor is not None and bits >= floor
+        if kind == KeyKind.RSA:
+            return bits >= self.min_rsa_bits
+        return kind == KeyKind.EC and bits >= self.min_ec_bits

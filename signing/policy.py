@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final, cast
 
 from signing.algorithms import AlgorithmPolicy, Padding
@@ -39,6 +40,11 @@ SOFT_RULES: Final[Mapping[str, Severity]] = {
 }
 
 
+@lru_cache(maxsize=512)
+def _steps(path: str) -> tuple[str, ...]:
+    return tuple(path.split("/"))
+
+
 @dataclass(frozen=True, slots=True)
 class SignatureSlot:
     """One place where a signature stands (or, when `repeated`, the place of one signature per covered row)."""
@@ -56,12 +62,12 @@ class SignatureSlot:
     @property
     def steps(self) -> tuple[str, ...]:
         """Child steps from the root to the element that holds the Signature."""
-        return tuple(self.place.split("/"))[:-1]
+        return _steps(self.place)[:-1]
 
     @property
     def target(self) -> tuple[str, ...]:
         """Child steps from the root to the covered element; empty means the root itself."""
-        return () if self.covers == "." else tuple(self.covers.split("/"))
+        return () if self.covers == "." else _steps(self.covers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,16 +19,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 
 from signing.algorithms import digest_of
 from signing.errors import MalformedDocument
 from signing.policy import SignaturePolicy
-from signing.report import Indication, Report, ReportWarning, SignatureReport, Step, SubIndication, indication_of
+from signing.report import Indication, Report, SignatureReport, Step, SubIndication, indication_of
 from signing.trust import RevocationSource, TrustStore
-from signing.verification.one import Question, refuse_later, verify_one
+from signing.verification.one import Progress, Question, finish, refuse, verify_one
 from signing.verification.order import check_order
 from signing.verification.outcome import Refusal, StepLog
 from signing.verification.placement import Placed, check_root, place_signatures, read_ids
@@ -85,10 +84,12 @@ def verify(
         )
     # (5) to (9)
     question = Question(document, policy, trust, at, ids, binding, revocation)
+    question.cache.main = _main(placed, policy)
     present = [item for item in placed if item.signature is not None]
-    reports = [verify_one(item, question) for item in present]
+    judged = [verify_one(item, question) for item in present]
     # (10)
-    reports = _judge_order(present, reports, policy)
+    _judge_order(judged, policy)
+    reports = [finish(progress) for progress in judged]
     # (11)
     return _conclude(question, steps, present, reports)
 
@@ -101,35 +102,23 @@ def _refused(policy: SignaturePolicy, steps: StepLog, number: int, refusal: Refu
     )
 
 
-def _judge_order(
-    placed: Sequence[Placed], reports: Sequence[SignatureReport], policy: SignaturePolicy
-) -> list[SignatureReport]:
+def _judge_order(judged: Sequence[Progress], policy: SignaturePolicy) -> None:
     times: dict[str, list[datetime]] = {}
-    for report in reports:
-        if report.signing_time is not None:
-            times.setdefault(report.role, []).append(report.signing_time)
-    judged = []
-    for item, report in zip(placed, reports, strict=True):
-        if not report.passed or report.signing_time is None:
-            judged.append(_with_step(report, 10, None, ran=False))
+    for progress in judged:
+        if progress.signing_time is not None:
+            times.setdefault(progress.placed.slot.role, []).append(progress.signing_time)
+    for progress in judged:
+        if progress.refusal is not None or progress.signing_time is None:
             continue
+        progress.number = 10
         try:
-            warning = check_order(item.slot, report.signing_time, times, policy)
+            warning = check_order(progress.placed.slot, progress.signing_time, times, policy)
         except Refusal as refusal:
-            judged.append(refuse_later(report, refusal, 10))
+            refuse(progress, refusal)
             continue
-        judged.append(_with_step(report, 10, warning, ran=True))
-    return judged
-
-
-def _with_step(report: SignatureReport, number: int, warning: ReportWarning | None, *, ran: bool) -> SignatureReport:
-    steps = StepLog(list(report.steps))
-    if ran:
-        steps.passed(number, warning.message if warning else "")
-    else:
-        steps.not_run(number)
-    warnings = (*report.warnings, warning) if warning else report.warnings
-    return replace(report, steps=steps.frozen(), warnings=warnings)
+        progress.log.passed(10, warning.message if warning else "")
+        if warning is not None:
+            progress.warnings.append(warning)
 
 
 def _conclude(
@@ -188,10 +177,17 @@ def _content_digest(question: Question, placed: Sequence[Placed], content: Eleme
     """
     if content is None:
         return None
-    enveloped = next((item.signature for item in placed if item.slot.covers == "." and item.target is content), None)
-    known = question.cache.known.get((content, True, (), "sha256"))
-    if enveloped is None and known is None and not content.nsmap:
-        known = question.cache.known.get((content, False, (), "sha256"))
-    if known is not None:
-        return known[0].hex()
-    return digest_of("sha256", canonical_bytes(content, exclusive=True, without=enveloped)).hex()
+    known = question.cache.content_digest() if content is question.cache.main else None
+    if known is None:
+        enveloped = next(
+            (item.signature for item in placed if item.slot.covers == "." and item.target is content), None
+        )
+        known = digest_of("sha256", canonical_bytes(content, exclusive=True, without=enveloped))
+    return known.hex()
+
+
+def _main(placed: Sequence[Placed], policy: SignaturePolicy) -> Element | None:
+    """The main content, in no namespace at all: only then may canonical forms be cut from its own."""
+    if policy.root == "*" or policy.nested or policy.main == ".":
+        return None
+    return next((item.target for item in placed if item.covers == policy.main), None)

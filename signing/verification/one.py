@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from signing.algorithms import SignatureMethod
 from signing.policy import SignaturePolicy
 from signing.report import (
     ReportWarning,
     SignatureReport,
-    Step,
-    StepStatus,
     SubIndication,
     indication_of,
 )
-from signing.trust import RevocationSource, TrustStore
+from signing.trust import CertificateFacts, RevocationSource, TrustStore
+from signing.verification.digests import DigestCache
 from signing.verification.evidence import check_chain, check_revocation
 from signing.verification.keyinfo import KeyInfo, read_key_info, subject_warning
 from signing.verification.moments import SigningTime, read_signing_time
 from signing.verification.order import check_date, check_moment
-from signing.verification.outcome import STEP_NAMES, Refusal, StepLog
+from signing.verification.outcome import Refusal, StepLog
 from signing.verification.placement import IdMap, Placed
 from signing.verification.properties import check_signing_certificate
-from signing.verification.recognition import learn, recognise
-from signing.verification.references import DigestCache, check_digests, resolve
+from signing.verification.recognition import Build, learn, recognise
+from signing.verification.references import check_digests, resolve
 from signing.verification.signers import (
     SignerBinding,
     ask_binding,
@@ -58,49 +56,62 @@ class Question:
     cache: DigestCache = field(default_factory=DigestCache)
     # certificates already met in this document: who signed with them, under which number
     certificates: dict[str, tuple[Placed, str | None]] = field(default_factory=dict)
+    # builds and kinds of keys whose algorithms were let in already
+    admitted: set[tuple[Build, str, int]] = field(default_factory=set)
+
+    def admits(self, build: Build, info: KeyInfo, at: datetime) -> None:
+        """The algorithms of a known build with this key. Raises `Refusal`."""
+        key = (build, info.certificate.key_kind, info.certificate.key_bits)
+        if key in self.admitted and info.certificate.public_key is not None:
+            return
+        _check_algorithms(build.algorithm, build.shapes, info, self.policy, at)
+        if self.policy.algorithms.sha1_until is None:
+            self.admitted.add(key)
 
 
 @dataclass(slots=True)
-class _Progress:
-    """What is known of the signature so far; fills the report even when a later step refuses."""
+class Progress:
+    """What is known of one signature so far; `finish` makes the report of it, also when a step refused."""
 
+    placed: Placed
     number: int = 5
-    facts: dict[str, Any] = field(default_factory=dict)
+    signing_time: datetime | None = None
+    algorithm: str | None = None
+    digest: str | None = None
+    certificate: CertificateFacts | None = None
+    evidence: tuple[str, ...] = ()
+    refusal: Refusal | None = None
     warnings: list[ReportWarning] = field(default_factory=list)
     log: StepLog = field(default_factory=StepLog)
 
 
-def verify_one(placed: Placed, question: Question) -> SignatureReport:
-    """The verdict on one signature; never raises for anything the signature contains (R19)."""
-    progress = _Progress()
+def verify_one(placed: Placed, question: Question) -> Progress:
+    """Steps (5) to (9) of one signature; never raises for anything the signature contains (R19)."""
+    progress = Progress(placed)
     try:
         _run(placed, question, progress)
     except Refusal as refusal:
-        return _finish(placed, progress, refusal)
+        refuse(progress, refusal)
     except Exception as error:
         log.error("verification step %s ended in %s", progress.number, type(error).__name__)
-        return _finish(
-            placed,
-            progress,
-            Refusal(
-                SubIndication.FORMAT_FAILURE,
-                "UNFORESEEN",
-                "Không kiểm tra được chữ ký này. Hãy ký lại; nếu lặp lại, báo cho Sở.",
-            ),
-        )
-    return _finish(placed, progress, None)
+        message = "Không kiểm tra được chữ ký này. Hãy ký lại; nếu lặp lại, báo cho Sở."
+        refuse(progress, Refusal(SubIndication.FORMAT_FAILURE, "UNFORESEEN", message))
+    return progress
 
 
-def _run(placed: Placed, question: Question, progress: _Progress) -> None:
+def refuse(progress: Progress, refusal: Refusal) -> None:
+    """The signature does not pass; the step it had come to says why."""
+    progress.refusal = refusal
+    progress.log.refused(progress.number, refusal)
+
+
+def _run(placed: Placed, question: Question, progress: Progress) -> None:
     policy = question.policy
     assert placed.signature is not None
-    known = recognise(
-        placed, ids=question.ids, policy=policy, cache=question.cache,
-        admits=lambda build, info, at: _check_algorithms(build.algorithm, build.shapes, info, policy, at),
-    )  # fmt: skip
+    known = recognise(placed, ids=question.ids, policy=policy, cache=question.cache, admits=question.admits)
     if known is not None:
-        note(progress, signing_time=known.signed_at, algorithm=known.algorithm.name, digest=known.digest)
-        _note_certificate(progress, known.info)
+        progress.signing_time, progress.algorithm = known.signed_at, known.algorithm.name
+        progress.digest, progress.certificate = known.digest, known.info.certificate
         progress.log.passed(5, placed.covers)
         progress.log.passed(6, known.algorithm.name)
         _run_rest(placed, question, progress, known.info, SigningTime(known.signed_at, ()))
@@ -108,15 +119,15 @@ def _run(placed: Placed, question: Question, progress: _Progress) -> None:
     # (5) shape, targets, transforms
     shape = read_shape(placed.signature)
     time = read_signing_time(shape, allow_xades=policy.xades)
-    note(progress, signing_time=time.at, algorithm=shape.algorithm.name)
+    progress.signing_time, progress.algorithm = time.at, shape.algorithm.name
     resolved = resolve(shape, placed, time, ids=question.ids, root=question.document.root, policy=policy)
     progress.log.passed(5, placed.covers)
     # (6) digest and signature value, with the certificate's key
     progress.number = 6
     info = read_key_info(shape.key_info)
-    _note_certificate(progress, info)
+    progress.certificate = info.certificate
     _check_algorithms(shape.algorithm, shape.references, info, policy, time.at)
-    note(progress, digest=check_digests(resolved, shape, question.cache, placed.target))
+    progress.digest = check_digests(resolved, shape, question.cache, placed.target)
     data = canonical_bytes(shape.signed_info, exclusive=shape.method.c14n.exclusive, prefixes=shape.method.prefixes)
     check_value(info.certificate, shape.algorithm, data, shape.value)
     progress.log.passed(6, shape.algorithm.name)
@@ -124,7 +135,7 @@ def _run(placed: Placed, question: Question, progress: _Progress) -> None:
     _run_rest(placed, question, progress, info, time)
 
 
-def _run_rest(placed: Placed, question: Question, progress: _Progress, info: KeyInfo, time: SigningTime) -> None:
+def _run_rest(placed: Placed, question: Question, progress: Progress, info: KeyInfo, time: SigningTime) -> None:
     policy = question.policy
     # (7) the time is covered (found in step 5) and possible
     progress.number = 7
@@ -159,7 +170,7 @@ def _check_algorithms(
     check_key(info.certificate, method, algorithms)
 
 
-def _check_signer(placed: Placed, question: Question, progress: _Progress, info: KeyInfo, time: SigningTime) -> None:
+def _check_signer(placed: Placed, question: Question, progress: Progress, info: KeyInfo, time: SigningTime) -> None:
     policy = question.policy
     check_certificate(info.certificate)
     check_signing_certificate(time, info.certificate)
@@ -182,66 +193,45 @@ def _check_signer(placed: Placed, question: Question, progress: _Progress, info:
         progress.log.not_run(8, "BINDING_NOT_ASKED", "Chưa đối chiếu với danh sách người ký của trường.")
 
 
-def _check_evidence(question: Question, progress: _Progress, info: KeyInfo, time: SigningTime) -> None:
+def _check_evidence(question: Question, progress: Progress, info: KeyInfo, time: SigningTime) -> None:
     chain = check_chain(info, question.trust, time.at)
     evidence = check_revocation(chain, question.revocation, question.policy, time.at)
     progress.log.passed(9, " ← ".join(item.common_name for item in chain.certificates))
     if evidence is None:
         progress.log.not_run(9, "REVOCATION_NOT_ASKED", "Chính sách không hỏi tình trạng thu hồi.")
     else:
-        note(progress, evidence=evidence)
+        progress.evidence = evidence
 
 
-def note(progress: _Progress, **facts: Any) -> None:
-    """Remember facts for the report."""
-    progress.facts.update(facts)
-
-
-def _note_certificate(progress: _Progress, info: KeyInfo) -> None:
-    certificate = info.certificate
-    note(
-        progress,
-        signer=certificate.common_name or certificate.subject,
-        cccd=certificate.cccd,
-        organisation_id=certificate.organisation_id,
-        serial=certificate.serial,
-        issuer=certificate.issuer,
-        certificate_sha256=certificate.sha256,
-    )
-
-
-def _warn(progress: _Progress, warning: ReportWarning | None) -> None:
+def _warn(progress: Progress, warning: ReportWarning | None) -> None:
     if warning is not None:
         progress.warnings.append(warning)
 
 
-def _finish(placed: Placed, progress: _Progress, refusal: Refusal | None) -> SignatureReport:
+def finish(progress: Progress) -> SignatureReport:
+    """The report on one signature after its last step."""
+    placed, refusal, signer = progress.placed, progress.refusal, progress.certificate
     if refusal is not None:
-        progress.log.refused(progress.number, refusal)
-    progress.log.fill(range(5, 10))
+        progress.log.fill(range(5, 11))
     sub = refusal.sub if refusal else None
     return SignatureReport(
         role=placed.slot.role,
         place=placed.place,
-        covers=placed.covers,
-        **progress.facts,
         indication=indication_of(sub),
         sub_indication=sub,
         code=refusal.code if refusal else "OK",
         message=f"Chữ ký {placed.slot.role} ({placed.place}): {refusal.message}" if refusal else "Chữ ký hợp lệ.",
         steps=progress.log.frozen(),
+        signer=(signer.common_name or signer.subject) if signer else None,
+        cccd=signer.cccd if signer else None,
+        organisation_id=signer.organisation_id if signer else None,
+        serial=signer.serial if signer else None,
+        issuer=signer.issuer if signer else None,
+        certificate_sha256=signer.sha256 if signer else None,
+        signing_time=progress.signing_time,
+        algorithm=progress.algorithm,
+        digest=progress.digest,
+        covers=placed.covers,
         warnings=tuple(progress.warnings),
-    )
-
-
-def refuse_later(report: SignatureReport, refusal: Refusal, number: int) -> SignatureReport:
-    """A passed signature refused by a step over all signatures (order)."""
-    step = Step(number, STEP_NAMES[number], StepStatus.FAILED, refusal.code, refusal.message)
-    return replace(
-        report,
-        indication=indication_of(refusal.sub),
-        sub_indication=refusal.sub,
-        code=refusal.code,
-        message=f"Chữ ký {report.role} ({report.place}): {refusal.message}",
-        steps=(*report.steps, step),
+        evidence=progress.evidence,
     )

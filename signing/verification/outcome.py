@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from signing.report import Step, StepStatus, SubIndication
@@ -40,6 +41,11 @@ def malformed(code: str, message: str) -> Refusal:
     return Refusal(SubIndication.FORMAT_FAILURE, code, message)
 
 
+@lru_cache(maxsize=2048)
+def _passed(number: int, detail: str) -> Step:
+    return Step(number, STEP_NAMES[number], StepStatus.PASSED, "OK", detail)
+
+
 @dataclass(slots=True)
 class StepLog:
     """Steps in the order in which they ran."""
@@ -47,7 +53,7 @@ class StepLog:
     steps: list[Step] = field(default_factory=list)
 
     def passed(self, number: int, detail: str = "") -> None:
-        self.steps.append(Step(number, STEP_NAMES[number], StepStatus.PASSED, "OK", detail))
+        self.steps.append(_passed(number, detail))
 
     def refused(self, number: int, refusal: Refusal) -> None:
         waiting = refusal.sub is SubIndication.TRY_LATER

@@ -74,10 +74,10 @@ def read_ids(document: Document, policy: SignaturePolicy) -> dict[str, list[Elem
     """
     ids: dict[str, list[Element]] = {}
     for element in _ATTRIBUTED(document.root):
-        for key, text in element.attrib.items():
-            name, value = str(key), str(text)
+        for key, value in element.items():
+            name = str(key)
             if name in _ID_SPELLINGS:
-                ids.setdefault(value, []).append(element)
+                ids.setdefault(str(value), []).append(element)
             elif name.startswith("{") and not _is_within(element, document.root, policy):
                 raise malformed(
                     "ATTRIBUTE_NAMESPACED",
@@ -89,8 +89,14 @@ def read_ids(document: Document, policy: SignaturePolicy) -> dict[str, list[Elem
 
 def own_id(element: Element, policy: SignaturePolicy) -> str | None:
     """The element's id in one of the spellings that the policy resolves; None when absent."""
-    found = [value for name in policy.id_attributes if (value := element.get(name)) is not None]
-    return found[0] if len(found) == 1 else None
+    found = None
+    for name in policy.id_attributes:
+        value = element.get(name)
+        if value is not None:
+            if found is not None:
+                return None
+            found = value
+    return found
 
 
 def place_signatures(document: Document, policy: SignaturePolicy) -> list[Placed]:
@@ -115,7 +121,10 @@ def _check_namespaces(placed: Sequence[Placed], policy: SignaturePolicy) -> None
     """R12: no namespace in what is signed; the region around the signatures is known by exact names already."""
     if policy.root == "*" or policy.nested:
         return
-    for target in {item.target for item in placed if not item.slot.repeated}:
+    targets = {item.target for item in placed if not item.slot.repeated}
+    for target in targets:
+        if any(above in targets for above in target.iterancestors()):
+            continue  # looked at with the one around it
         foreign = _FOREIGN(target)
         if foreign:
             raise malformed(

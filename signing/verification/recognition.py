@@ -7,8 +7,8 @@ as known, the answer is None and the full way decides, refuses and words the ref
 
 Why it is sound: the build is read from the serialised tree, never from the file; a value is a run of text, or of an
 `Id`, `URI` or `Target`, without `<`, `>` or `&` (a carriage return is spelt out), so putting another such value in its
-place changes neither the structure nor any other byte of the canonical form. tests/signing/test_recognition.py holds the
-two ways side by side.
+place changes neither the structure nor any other byte of the canonical form. tests/signing/test_recognition.py holds
+the two ways side by side.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from lxml import etree
 
 from signing.algorithms import SignatureMethod, digest_of
 from signing.policy import SignaturePolicy
+from signing.verification.digests import DigestCache
 from signing.verification.keyinfo import KeyInfo, read_key_info
 from signing.verification.moments import parse_moment, read_time_place
 from signing.verification.outcome import Refusal
 from signing.verification.placement import IdMap, Placed, own_id
-from signing.verification.references import FRAGMENT, DigestCache
+from signing.verification.references import FRAGMENT
 from signing.verification.structure import ReferenceShape, SignatureShape, decode_base64, read_shape
 from signing.verification.values import check_value
 from signing.xml import Element, canonical_bytes
@@ -45,7 +46,6 @@ _MAX_BUILD_BYTES: Final = 16_384
 _MAX_KEY_INFOS: Final = 4_096
 
 Canonical = tuple[tuple[bytes, ...], tuple[int, ...]]
-Admits = Callable[[Any, KeyInfo, datetime], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,7 @@ class Build:
     time: int
     time_item: int  # which child of the Signature is the Object with the time
     key_infos: dict[tuple[bytes, ...], KeyInfo]
+    pattern: re.Pattern[bytes]  # the whole signature, with a group for each value
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +84,41 @@ class Recognised:
     digest: str
 
 
+Admits = Callable[[Build, KeyInfo, datetime], None]
+
 _builds: dict[bytes, Build] = {}
+_latest: list[Build | None] = [None]
 _lock: Final = threading.Lock()
 
 
-def _take_apart(signature: Element) -> tuple[bytes, list[bytes]] | None:
-    """The build's bytes and the values, from the tree (namespaces in scope included)."""
+def _source(signature: Element) -> bytes | None:
+    """The signature's bytes from the tree, namespaces in scope included; None when a value has references in it."""
     source = etree.tostring(signature, with_tail=False, encoding="utf-8")
     # The end of line that Java programs write inside Base64 is the only reference with a meaning here.
     if b"&" in source and _REFERENCE.search(source):
         return None
+    return source
+
+
+def _take_apart(source: bytes) -> tuple[bytes, Sequence[bytes]]:
+    """The build's own bytes, and the values."""
     parts = _VALUE.split(source)
     values = parts[2::3]
     del parts[2::3]
     return b"\x00".join(parts), values
+
+
+def _known(source: bytes) -> tuple[Build, Sequence[bytes]] | None:
+    """The build of a signature; neighbours are mostly of the same one, so that is tried first."""
+    build = _latest[0]
+    if build is not None and (match := build.pattern.fullmatch(source)) is not None:
+        return build, match.groups()
+    key, values = _take_apart(source)
+    build = _builds.get(key)
+    if build is None:
+        return None
+    _latest[0] = build
+    return build, values
 
 
 def recognise(
@@ -109,13 +131,11 @@ def recognise(
     signature = placed.signature
     if signature is None or placed.slot.covers == ".":
         return None
-    apart = _take_apart(signature)
-    if apart is None:
+    source = _source(signature)
+    known = None if source is None else _known(source)
+    if known is None:
         return None
-    key, values = apart
-    build = _builds.get(key)
-    if build is None:
-        return None
+    build, values = known
     try:
         return _check(build, values, signature, placed, ids, policy, cache, admits)
     except (Refusal, ValueError):
@@ -123,7 +143,7 @@ def recognise(
 
 
 def _check(  # noqa: PLR0917 - hot: called for every signature
-    build: Build, values: list[bytes], signature: Element, placed: Placed, ids: IdMap, policy: SignaturePolicy,
+    build: Build, values: Sequence[bytes], signature: Element, placed: Placed, ids: IdMap, policy: SignaturePolicy,
     cache: DigestCache, admits: Admits,
 ) -> Recognised | None:  # fmt: skip
     # (5) targets by identity: the covered element once, what carries the time once, nothing else
@@ -207,10 +227,10 @@ def _key_info(build: Build, values: Sequence[bytes], signature: Element) -> KeyI
 
 def learn(signature: Element) -> None:
     """Remember the build of a signature that passed the full way; unusual ones are simply not remembered."""
-    apart = _take_apart(signature)
-    if apart is None:
+    source = _source(signature)
+    if source is None:
         return
-    key, values = apart
+    key, values = _take_apart(source)
     if key in _builds or len(key) > _MAX_BUILD_BYTES or len(values) > 200 or _HOLE.search(key):
         return
     build = _build_of(key, len(values))
@@ -219,13 +239,16 @@ def learn(signature: Element) -> None:
     with _lock:
         if len(_builds) >= _MAX_BUILDS:
             _builds.clear()
+            _latest[0] = None
         _builds[key] = build
+    _latest[0] = build
 
 
 def forget() -> None:
     """Drop all that was learnt (tests)."""
     with _lock:
         _builds.clear()
+        _latest[0] = None
 
 
 def _build_of(key: bytes, count: int) -> Build | None:
@@ -260,7 +283,15 @@ def _build_of(key: bytes, count: int) -> Build | None:
         time=time,
         time_item=list(twin).index(place.carriers[-1]),
         key_infos={},
+        pattern=_pattern(statics),
     )
+
+
+def _pattern(statics: Sequence[bytes]) -> re.Pattern[bytes]:
+    expression = b""
+    for before, mark in zip(statics[:-1:2], statics[1::2], strict=True):
+        expression += re.escape(before + mark) + (rb"([^<>]+)" if mark == b">" else rb'([^"<>&]*)')
+    return re.compile(expression + re.escape(statics[-1]))
 
 
 def _reference(reference: ReferenceShape, carriers: Sequence[Element]) -> _Reference | None:

@@ -6,47 +6,22 @@ nothing else but perhaps its own KeyInfo. Rules R7, R8, R9, R18.
 
 from __future__ import annotations
 
-import binascii
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
-from signing.algorithms import digest_of
 from signing.policy import SignaturePolicy
 from signing.report import SubIndication
+from signing.verification.digests import DigestCache
 from signing.verification.moments import XADES_PROPERTIES_TYPE, SigningTime
 from signing.verification.outcome import Refusal, malformed
 from signing.verification.placement import IdMap, Placed, own_id
 from signing.verification.structure import ReferenceShape, SignatureShape
-from signing.xml import Element, canonical_bytes
+from signing.xml import Element
 
 FRAGMENT: Final = re.compile(r"#([^\s#()'\"<>&%]{1,256})\Z")
 _XPOINTER: Final = re.compile(r"#xpointer\(id\((['\"])([^\s'\"()]{1,256})\1\)\)\Z")
-
-
-@dataclass(slots=True)
-class DigestCache:
-    """Canonical bytes' digests within one document: several people sign the same element the same way."""
-
-    known: dict[tuple[Element, bool, tuple[str, ...], str], tuple[bytes, bytes]] = field(default_factory=dict)
-
-    def digest(self, element: Element, reference: ReferenceShape, without: Element | None) -> tuple[bytes, bytes]:
-        """Digest of the element as the reference's transforms make it; the second time in Base64."""
-        method = reference.method
-        exclusive = method.c14n.exclusive
-        # The element itself is the key: it stays alive, so its identity cannot pass to another node.
-        key = (element, exclusive, method.prefixes, reference.digest)
-        if without is None and (known := self.known.get(key)) is not None:
-            return known
-        data = canonical_bytes(element, exclusive=exclusive, prefixes=method.prefixes, without=without)
-        if not data:
-            raise malformed("CANONICAL_EMPTY", "Phần được ký rỗng sau chuẩn hoá. Hãy ký lại.")
-        value = digest_of(reference.digest, data)
-        both = value, binascii.b2a_base64(value, newline=False)
-        if without is None:
-            self.known[key] = both
-        return both
 
 
 @dataclass(frozen=True, slots=True, eq=False)

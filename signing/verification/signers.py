@@ -16,7 +16,7 @@ from signing.report import ReportWarning, SubIndication
 from signing.trust import CertificateFacts
 from signing.verification.outcome import Refusal, malformed
 from signing.verification.placement import Placed
-from signing.xml import child_text, children
+from signing.xml import children, text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,10 @@ def claimed_number(placed: Placed) -> str | None:
     """`SO_CCCD` beside the signature, as claimed; None when the slot has none."""
     if placed.slot.cccd is None or placed.holder is None:
         return None
-    if len(list(children(placed.holder, placed.slot.cccd))) > 1:
+    found = list(children(placed.holder, placed.slot.cccd))
+    if len(found) > 1:
         raise malformed("PART_TWICE", f"Có hai {placed.slot.cccd} bên cạnh chữ ký {placed.slot.role}.")
-    return child_text(placed.holder, placed.slot.cccd) or None
+    return (text_of(found[0]) or None) if found else None
 
 
 def check_number(

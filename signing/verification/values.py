@@ -28,7 +28,7 @@ _PKCS1: Final = padding.PKCS1v15()
 
 def check_key(certificate: CertificateFacts, method: SignatureMethod, policy: AlgorithmPolicy) -> None:
     """The key is of the algorithm's kind and strong enough."""
-    if certificate.public_key is None or certificate.key_kind != method.key.value:
+    if certificate.public_key is None or certificate.key_kind != method.key:
         raise Refusal(
             SubIndication.CRYPTO_CONSTRAINTS_FAILURE,
             "KEY_MISMATCH",
@@ -44,24 +44,27 @@ def check_key(certificate: CertificateFacts, method: SignatureMethod, policy: Al
 
 def check_value(certificate: CertificateFacts, method: SignatureMethod, data: bytes, value: bytes) -> None:
     """The value is this key's signature over `data`. Raises `Refusal` SIG_CRYPTO_FAILURE."""
-    wrong = Refusal(
-        SubIndication.SIG_CRYPTO_FAILURE,
-        "SIGNATURE_WRONG",
-        "Giá trị chữ ký không đúng với chứng thư kèm theo. Hãy ký lại.",
-    )
     key = certificate.public_key
     digest = _HASHES[method.digest]
     try:
         if isinstance(key, rsa.RSAPublicKey) and method.key is KeyKind.RSA:
             if len(value) != (key.key_size + 7) // 8:
-                raise wrong
+                raise _wrong()
             key.verify(value, data, _padding(method, digest), digest)
         elif isinstance(key, ec.EllipticCurvePublicKey) and method.key is KeyKind.EC:
-            key.verify(_der(value, (key.key_size + 7) // 8, wrong), data, ec.ECDSA(digest))
+            key.verify(_der(value, (key.key_size + 7) // 8), data, ec.ECDSA(digest))
         else:
-            raise wrong
+            raise _wrong()
     except (InvalidSignature, ValueError):
-        raise wrong from None
+        raise _wrong() from None
+
+
+def _wrong() -> Refusal:
+    return Refusal(
+        SubIndication.SIG_CRYPTO_FAILURE,
+        "SIGNATURE_WRONG",
+        "Giá trị chữ ký không đúng với chứng thư kèm theo. Hãy ký lại.",
+    )
 
 
 def _padding(method: SignatureMethod, digest: hashes.HashAlgorithm) -> padding.AsymmetricPadding:
@@ -71,8 +74,8 @@ def _padding(method: SignatureMethod, digest: hashes.HashAlgorithm) -> padding.A
     return _PKCS1
 
 
-def _der(value: bytes, size: int, wrong: Refusal) -> bytes:
+def _der(value: bytes, size: int) -> bytes:
     # XML signature carries r‖s, each exactly the size of the curve's order.
     if len(value) != 2 * size:
-        raise wrong
+        raise _wrong()
     return encode_dss_signature(int.from_bytes(value[:size], "big"), int.from_bytes(value[size:], "big"))

@@ -194,7 +194,11 @@ def prologue_end(data: bytes) -> int:
 
 
 def _check_constructs(data: bytes, forbidden: re.Pattern[bytes]) -> None:
-    found = forbidden.search(data, prologue_end(data))
+    start = prologue_end(data)
+    # (Most documents have neither sign anywhere, and one byte is found far faster than a pattern.)
+    if b"!" not in data and data.find(b"?", start) < 0:
+        return
+    found = forbidden.search(data, start)
     if found is None:
         return
     line = data.count(b"\n", 0, found.start()) + 1

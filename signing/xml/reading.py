@@ -19,6 +19,8 @@ def local_name(element: Element) -> str:
 
 def children(element: Element, path: str) -> Iterator[Element]:
     """All elements reached by the child steps of `path` ("A/B"); "" or "." is the element itself."""
+    if path and path != "." and "/" not in path:
+        return element.iterchildren(path)
     names = [name for name in path.split("/") if name not in ("", ".")]
     found = [element]
     for name in names:

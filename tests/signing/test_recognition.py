@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from random import Random
 
@@ -9,6 +10,7 @@ import pytest
 
 from portal.rehearsal.spelling import SPELLINGS
 from signing.verification import recognition
+from signing.verification.digests import cut_parts, declarations
 from signing.xml import parse
 from tests.signing.attacks import attacks
 
@@ -65,11 +67,57 @@ def test_canonical_forms_with_holes_are_those_of_the_tree(cast):
         cast.verify(cast.record(1, 7, spelling), 1)
         root = parse(cast.record(1, 9, spelling)).root
         for signature in root.iter("{http://www.w3.org/2000/09/xmldsig#}Signature"):
-            apart = recognition._take_apart(signature)
-            assert apart is not None
+            source = recognition._source(signature)
+            assert source is not None
+            apart = recognition._take_apart(source)
             build = recognition._builds[apart[0]]
             info = recognition.canonical_bytes(signature[0], exclusive="exc" in signature[0][0].get("Algorithm", ""))
             assert recognition._fill(build.signed_info, apart[1]) == info
+
+
+def test_canonical_forms_of_parts_are_cut_as_the_tree_has_them(cast):
+    for spelling in BUILDS:
+        main = parse(cast.record(1, 7, spelling)).root.find("DU_LIEU_HOC_BA")
+        assert main is not None
+        for exclusive in (True, False):
+            form = recognition.canonical_bytes(main, exclusive=exclusive)
+            for tag in ("THONG_TIN_HOC_BA", "DIEM_TONG_KET", "TEN_MON_HOC", "GVBM"):
+                parts = cut_parts(form, main, tag, declarations(form))
+                assert parts.keys() == set(main.iter(tag))
+                for element, data in parts.items():
+                    assert data == recognition.canonical_bytes(element, exclusive=exclusive)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<D><P><P>1</P></P></D>",  # one inside another
+        '<D><P xmlns:x="urn:x">1</P></D>',  # declared below
+        "<D><P>xmlns</P></D>",  # looks like it
+    ],
+)
+def test_parts_are_not_cut_where_it_is_not_certain(text):
+    main = parse(text.encode()).root
+    form = recognition.canonical_bytes(main, exclusive=False)
+    assert cut_parts(form, main, "P", declarations(form)) == {}
+
+
+def test_names_that_begin_alike_and_odd_values_are_cut_right():
+    text = """<R xmlns:b="urn:b"><D a="&lt;P&gt; >"><PQ>1</PQ><P b="x>y">&lt;/P&gt;</P><P/><P-Q/><P.Q/></D></R>"""
+    main = parse(text.encode()).root[0]
+    for exclusive in (True, False):
+        form = recognition.canonical_bytes(main, exclusive=exclusive)
+        parts = cut_parts(form, main, "P", declarations(form))
+        assert len(parts) == 2
+        for element, data in parts.items():
+            assert data == recognition.canonical_bytes(element, exclusive=exclusive)
+
+
+def test_the_digest_of_the_content_is_that_of_its_exclusive_form(cast):
+    for spelling in BUILDS:
+        report = cast.verify(cast.record(0, 7, spelling))
+        form = recognition.canonical_bytes(report.covered["DU_LIEU_HOC_BA"], exclusive=True)
+        assert report.content_digest == hashlib.sha256(form).hexdigest()
 
 
 def test_what_is_learnt_is_bounded(cast, monkeypatch):
