@@ -15,13 +15,13 @@ pytestmark = [pytest.mark.journey, pytest.mark.slow]
 
 def test_a_short_campaign_leaves_the_three_witnesses_in_agreement() -> None:
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("HOCBA_", "DJANGO_"))}
-    words = ["campaign", "--faults", "24", "--seed", "7", "--minutes", "1", "--quiet", "60", "--json"]
+    words = ["campaign", "--faults", "24", "--seed", "7", "--minutes", "1", "--quiet", "40", "--json"]
     done = subprocess.run(
         [sys.executable, str(BASE / "manage.py"), *words],
         env=ours,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=280,
         check=False,
     )
 

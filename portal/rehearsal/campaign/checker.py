@@ -88,9 +88,7 @@ class Checker:
         self._told(batch, made, best)
 
     def _missing(self, batch: Handed, made: Made) -> None:
-        row = self._said.in_batches.get((made.school, batch.message_id))
-        if made.door != "API":
-            row = row or {"state": "unknown"}
+        row = self._said.in_batches.get((made.school, batch.sha256))
         if row is None:
             self.findings.blame("lost", f"{made.uuid}: batch {batch.message_id} acknowledged, not in the database")
         elif row.get("refusal_code"):

@@ -4,6 +4,7 @@ Three-valued as in Jepsen: ACKNOWLEDGED, REFUSED, or nothing known (UNKNOWN); an
 both. Digests and identifiers only. Nothing here looks at the database.
 """
 
+import hashlib
 import json
 import os
 import threading
@@ -31,6 +32,7 @@ class SchoolLedger:
         self.records += len(parcel.entries)
         self._write(
             "MADE", message_id=parcel.message_id, door=parcel.door, school=parcel.school.code,
+            sha256=hashlib.sha256(parcel.data).hexdigest(),
             records=[[entry.lookup_uuid, entry.sha256] for entry in parcel.entries],
         )  # fmt: skip
 

@@ -31,6 +31,7 @@ class Made:
 class Handed:
     message_id: str
     records: list[Made]
+    sha256: str = ""
     acknowledged: int = 0
     refused: int = 0
     unknown: int = 0
@@ -90,15 +91,14 @@ def _read_database(said: Said, line: psycopg.Connection[Any]) -> None:
         " LEFT JOIN gateway_item i ON i.id = r.item_id",
     ):
         said.rows[row["sha"]].append(row)
-    said.in_batches = {
-        (row["school"], row["message_id"]): row
-        for row in _rows(
-            line,
-            "SELECT s.code AS school, b.message_id, b.id::text AS id, b.state, b.refusal_code, b.refusal,"
-            " b.set_aside_code, b.record_count, b.other_message_ids FROM records_batch b"
-            " JOIN schools_school s ON s.id = b.school_id",
-        )
-    }
+    # By its bytes: at the browser's door the id of a batch is ours, not the school's.
+    for row in _rows(
+        line,
+        "SELECT s.code AS school, b.sha256, b.message_id, b.id::text AS id, b.state, b.refusal_code, b.refusal,"
+        " b.set_aside_code, b.record_count FROM records_batch b JOIN schools_school s ON s.id = b.school_id"
+        " ORDER BY b.state <> 'REFUSED', b.received_at",
+    ):
+        said.in_batches[row["school"], row["sha256"]] = row
     said.submissions = {
         row["id"]: row
         for row in _rows(
@@ -168,7 +168,7 @@ def _read_ledger(path: Path) -> tuple[dict[str, Handed], list[tuple[str, str]]]:
             name = line["message_id"]
             if line["event"] == "MADE":
                 made = [Made(uuid, sha, line["school"], name, line["door"]) for uuid, sha in line["records"]]
-                batches[name] = Handed(name, made)
+                batches[name] = Handed(name, made, line["sha256"])
                 continue
             _note(batches[name], line)
     return batches, recalled

@@ -15,7 +15,8 @@ BODY = b'{"MessageId": "m-1", "Error": ""}'
 
 def in_order() -> Said:
     """One record: handed in, acknowledged, packed, sent once, receipt kept, accepted, told so."""
-    batch = Handed("b-1", [Made(UUID, SHA, SCHOOL, "b-1", "API")], acknowledged=1, receipts=[{"MessageId": "b-1"}])
+    records = [Made(UUID, SHA, SCHOOL, "b-1", "API")]
+    batch = Handed("b-1", records, "ff", acknowledged=1, receipts=[{"MessageId": "b-1"}])
     batch.told[UUID].append((1, ""))
     said = Said(batches={"b-1": batch})
     said.rows[SHA].append({
@@ -23,7 +24,7 @@ def in_order() -> Said:
         "school": SCHOOL, "batch_school": SCHOOL, "message_id": "b-1", "item": 1, "verdict": "ACCEPTED", "key": UUID,
         "errors": [], "submission": MESSAGE, "digest": SHA, "findings": "[]",
     })  # fmt: skip
-    said.in_batches[SCHOOL, "b-1"] = {"school": SCHOOL, "message_id": "b-1", "id": "B", "state": "PROCESSED"}
+    said.in_batches[SCHOOL, "ff"] = {"school": SCHOOL, "message_id": "b-1", "id": "B", "state": "PROCESSED"}
     said.entries = {("batch.received", "B"), ("batch.processed", "B")}
     said.submissions[MESSAGE] = {"id": MESSAGE, "kind": "RECORDS", "state": "ANSWERED", "digest": DOCUMENT,
                                  "reason_code": ""}  # fmt: skip
@@ -82,10 +83,16 @@ def _replaced_too_early(said: Said) -> None:
     said.lines[OLD].append({"messageid": "m-r", "uuid": OLD, "verdict": 2, "took_effect": 1})
 
 
+def _not_opened(said: Said) -> None:
+    said.rows.clear()
+    said.in_batches[SCHOOL, "ff"].update(state="RECEIVED")
+
+
 PLANTED: dict[str, Callable[[Said], None]] = {
     "lost": _lost,
     "lost, the batch is there but the record is not": _swallowed,
     "unfinished": lambda said: row(said).update(state="ADMITTED", verdict=None),
+    "unfinished, batch not opened": _not_opened,
     "unfinished, no verdict": lambda said: row(said).update(verdict="PENDING"),
     "double": lambda said: said.holdings[UUID].update(effects=2),
     "false_success": lambda said: said.line_of[MESSAGE, UUID].update(verdict=0, took_effect=0),
