@@ -67,9 +67,17 @@ def test_the_deployment_check_has_nothing_to_say(checkout: Path, tmp_path: Path)
         "print([str(one) for one in found if one.level >= 30 and one.id != 'gateway.W001'])"
     )
     (tmp_path / "uploads").mkdir()
-    done = _run(checkout, code, **_PRODUCTION, **_secrets(tmp_path), HOCBA_VAR=str(tmp_path))
+    # A key in a file is refused in production (records.E001): the department's key is said to be at a remote service.
+    key = {
+        "HOCBA_KEY_KIND": "remote",
+        "HOCBA_REMOTE_URL": "https://ky.example",
+        "HOCBA_REMOTE_CREDENTIAL": "so-gddt",
+    }
+    done = _run(checkout, code, **_PRODUCTION, **_secrets(tmp_path), **key, HOCBA_VAR=str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
+    done = _run(checkout, code, **_PRODUCTION, **_secrets(tmp_path), HOCBA_VAR=str(tmp_path))
+    assert "records.E001" in done.stdout
 
 
 def test_production_starts_nothing_embedded(checkout: Path) -> None:
