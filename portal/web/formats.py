@@ -32,7 +32,7 @@ def iso_moment(value: Any) -> str:
 
 def count(value: int | None) -> str:
     """A whole number with dots between thousands, as Vietnamese writes it."""
-    return "—" if value is None else f"{value:,}".replace(",", ".")
+    return "—" if value in (None, "") else f"{value:,}".replace(",", ".")
 
 
 def size(value: int | None) -> str:
