@@ -30,9 +30,9 @@ def iso_moment(value: Any) -> str:
         return str(value or "—")
 
 
-def count(value: int | None) -> str:
-    """A whole number with dots between thousands, as Vietnamese writes it."""
-    return "—" if value in (None, "") else f"{value:,}".replace(",", ".")
+def count(value: int | str | None) -> str:
+    """A whole number with dots between thousands, as Vietnamese writes it; templates give "" for what is not there."""
+    return "—" if value is None or isinstance(value, str) else f"{value:,}".replace(",", ".")
 
 
 def size(value: int | None) -> str:
