@@ -15,7 +15,7 @@ from zlib import crc32
 
 import zstandard
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Length
 
 from gateway import failpoints, outbox
@@ -37,6 +37,10 @@ logger = logging.getLogger(__name__)
 _BODY_RESERVE = 8_192
 _LOCK = 0x5EA1
 _OUR_SEAL = "SEAL"
+# The trail of a bisection: each half names the package it came from.
+_SPLIT_FROM = "split_from"
+_REFUSALS_AN_HOUR = 120
+_HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +148,7 @@ class _BodyTooBig(Exception):
     """The package fits as a document, but not as an HTTP body."""
 
 
-def _hand_over(group: Group, ids: Sequence[int], *, now: datetime) -> int:
+def _hand_over(group: Group, ids: Sequence[int], *, now: datetime, split_from: UUID | None = None) -> int:
     while ids:
         rows = _load_locked(ids)
         if not rows:
@@ -154,7 +158,7 @@ def _hand_over(group: Group, ids: Sequence[int], *, now: datetime) -> int:
         )
         failpoints.reach("P10")
         try:
-            submission_id = _enqueue(group, rows, document, now=now)
+            submission_id = _enqueue(group, rows, document, now=now, split_from=split_from)
         except _BodyTooBig:
             ids = [row.record_id for row in rows][: len(rows) // 2]
             continue
@@ -166,7 +170,9 @@ def _hand_over(group: Group, ids: Sequence[int], *, now: datetime) -> int:
 
 
 @transaction.atomic
-def _enqueue(group: Group, rows: Sequence["_Load"], document: bytes, *, now: datetime) -> UUID:
+def _enqueue(
+    group: Group, rows: Sequence["_Load"], document: bytes, *, now: datetime, split_from: UUID | None = None
+) -> UUID:
     limits = endpoint()
     submission_id = uuid4()
     items = outbox.enqueue(
@@ -177,6 +183,7 @@ def _enqueue(group: Group, rows: Sequence["_Load"], document: bytes, *, now: dat
         document=document,
         items=[outbox.NewItem(key=str(row.lookup_uuid), digest=row.sha256) for row in rows],
         now=now,
+        details={_SPLIT_FROM: str(split_from)} if split_from else None,
     )
     if body_bytes(submission_id) > limits.max_body_bytes or len(document) > limits.max_document_bytes:
         raise _BodyTooBig
@@ -241,29 +248,37 @@ def take_back(*, submission_id: UUID) -> int:
 
 
 def take_back_due(*, limit: int = 20) -> int:
-    """Packages that may be packed anew by themselves: too big, or with the culprit named.
+    """Packages that may be packed anew by themselves: too big, with the culprit named, or sealed anew.
 
-    Without a named culprit the package is bisected (below); one refused for our own seal waits for an officer.
+    Without a named culprit the package is bisected (below). One refused for our own seal has paused the line; its
+    records wait until a person has removed the cause and let the line go on.
     """
     refused = Submission.objects.filter(
         state="REFUSED", kind="RECORDS", items__verdict="PENDING", items__record__isnull=False
     )
     named = refused.filter(items__verdict="REJECTED")
     too_big = refused.filter(reason_code__in=endpoint().answers.too_big)
-    due = set(named.values_list("id", flat=True)[:limit]) | set(too_big.values_list("id", flat=True)[:limit])
+    resumed = refused.filter(
+        reason_code__startswith=_OUR_SEAL, endpoint__state="OPEN", endpoint__resumed_at__gt=F("closed_at")
+    )
+    due = {found for rows in (named, too_big, resumed) for found in rows.values_list("id", flat=True)[:limit]}
     return sum(take_back(submission_id=submission_id) for submission_id in due)
 
 
 def bisect_due(*, now: datetime, limit: int = 10) -> int:
     """Packages refused for their content without a word about the culprit go again in two halves, until a package of
-    one is left, whose refusal is that record's own. One refused for our seal would be refused again: it waits."""
-    refused = (
-        Submission.objects.filter(state="REFUSED", kind="RECORDS", items_count__gt=1, items__record__isnull=False)
-        .exclude(items__verdict="REJECTED")
+    one is left, whose refusal is that record's own. One refused for our seal would be refused again: it waits.
+
+    A refusal that has nothing to do with any record would split a whole year into packages of one: so many refusals an
+    hour are enough, and what is left waits, seen on the endpoint page."""
+    blamed = (
+        Submission.objects.filter(state="REFUSED", kind="RECORDS")
         .exclude(reason_code__in=endpoint().answers.too_big)
         .exclude(reason_code__startswith=_OUR_SEAL)
     )
-    due = set(refused.values_list("id", flat=True)[:limit])
+    of_late = blamed.filter(closed_at__gt=now - _HOUR, details__has_key=_SPLIT_FROM).count()
+    refused = blamed.filter(items_count__gt=1, items__record__isnull=False).exclude(items__verdict="REJECTED")
+    due = set(refused.values_list("id", flat=True)[: max(0, min(limit, _REFUSALS_AN_HOUR - of_late))])
     halved = sum(_bisect(submission_id, now=now) for submission_id in due)
     if halved:
         nudge.send(nudge.FORWARD)
@@ -283,5 +298,5 @@ def _bisect(submission_id: UUID, *, now: datetime) -> int:
     ids = [row[0] for row in rows]
     middle = (len(ids) + 1) // 2
     for half in (ids[:middle], ids[middle:]):
-        _hand_over(group, half, now=now)
+        _hand_over(group, half, now=now, split_from=submission_id)
     return len(ids)

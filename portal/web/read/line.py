@@ -28,6 +28,11 @@ ADVICE: Mapping[str, str] = {
     "TOKEN_REFUSED": gettext_noop(
         "Bộ không nhận phiên đăng nhập của Sở. Cổng tự đăng nhập lại; nếu kéo dài, gọi đầu mối của Bộ."
     ),
+    "SEAL_REFUSED": gettext_noop(
+        "Bộ không nhận chữ ký của Sở trên gói. Kiểm tra chứng thư ký số của Sở còn hạn và đã được Bộ phê duyệt "
+        "(đăng ký lại nếu vừa đổi), rồi bấm Cho chạy lại: các gói bị từ chối được ký lại và gửi tiếp."
+    ),
+    "BY_OFFICER": gettext_noop("Cán bộ đã tạm dừng gửi. Bấm Cho chạy lại khi có thể gửi tiếp."),
     "UNIT_REFUSED": gettext_noop(
         "Mã đơn vị của Sở không được Bộ chấp nhận. Kiểm tra mã đơn vị trong cấu hình đường truyền."
     ),
@@ -39,14 +44,6 @@ ADVICE: Mapping[str, str] = {
     ),
     "REQUEST_REFUSED": gettext_noop(
         "Bộ báo yêu cầu sai dạng. Quản trị hệ thống đối chiếu cấu hình đường truyền với tài liệu kỹ thuật của Bộ."
-    ),
-    # No probe can disprove these two (gateway.circuit): a person has to resume.
-    "SEAL_REFUSED": gettext_noop(
-        "Bộ không nhận chữ ký của Sở trên gói. Kiểm tra khóa và chứng thư ký của Sở, rồi cho đường truyền chạy lại "
-        "(manage.py endpoint resume); cổng không tự mở."
-    ),
-    "BY_OFFICER": gettext_noop(
-        "Cán bộ đã tạm dừng. Xong việc thì cho đường truyền chạy lại (manage.py endpoint resume); cổng không tự mở."
     ),
 }
 OTHERWISE = gettext_noop(
@@ -74,6 +71,11 @@ class Line:
     @property
     def is_paused(self) -> bool:
         return self.state == EndpointState.PAUSED
+
+    @property
+    def switch(self) -> str:
+        """The address word of the one thing an officer may do with the line now."""
+        return "thong" if self.is_paused else "dung"
 
 
 def line_now() -> Line | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils.translation import gettext as _
 
 from gateway import calendar, expiry, stuck, sync
 from gateway.conf import endpoint
-from gateway.models import EndpointEvent, SyncRun
+from gateway.models import EndpointEvent, Submission, SyncRun
 from portal.web.formats import moment
 
 
@@ -72,9 +72,13 @@ def worries(*, now: datetime) -> list[str]:
         "stuck_uncertain": _("%(n)s gói chưa rõ đã tới hay chưa quá 6 giờ: mở hàng đợi, xem câu trả lời của Bộ."),
         "stuck_queued": _("%(n)s gói chờ gửi quá 24 giờ: xem đường truyền có tạm dừng hoặc ngoài khung giờ."),
         "stuck_held": _("%(n)s gói bị cán bộ giữ quá 3 ngày: thả ra hoặc ghi rõ lý do."),
+        "stuck_refused": _(
+            "%(n)s gói bị Bộ từ chối mà học bạ chưa vào gói khác quá một giờ: mở hàng đợi, xem lý do của Bộ."
+        ),
         "stuck_paused": _("Đường truyền tạm dừng quá 6 giờ: gọi đầu mối của Bộ."),
     }
-    found = [words[name] % {"n": number} for name, number in stuck.counts(now=now).items()]
+    numbers = stuck.counts(now=now) | {"stuck_refused": _not_repacked(now - timedelta(hours=1))}
+    found = [words[name] % {"n": number} for name, number in numbers.items() if number]
     late = sync.missed(now=now)
     if late:
         found.append(_("Việc định kỳ chưa chạy đúng lịch: %(kinds)s.") % {"kinds": ", ".join(late)})
@@ -84,3 +88,9 @@ def worries(*, now: datetime) -> list[str]:
 def last_runs() -> list[SyncRun]:
     """The newest run of each kind."""
     return list(SyncRun.objects.order_by("kind", "-started_at").distinct("kind"))
+
+
+def _not_repacked(before: datetime) -> int:
+    """Refused packages whose records should have gone into another one by now, and have not."""
+    rows = Submission.objects.filter(state="REFUSED", kind="RECORDS", closed_at__lt=before)
+    return rows.filter(items__verdict="PENDING", items__record__isnull=False).distinct().count()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from gateway import calendar, conf, doctor
+from gateway import calendar, circuit, conf, doctor, sync
 from portal.accounts.policy import Permission
 from portal.web.access import Opening, page, required_actor
-from portal.web.forms import MaintenanceForm
+from portal.web.forms import MaintenanceForm, ReasonForm
 from portal.web.journalling import keep
 from portal.web.read.line import line_now
 from portal.web.read.line_facts import (
@@ -62,6 +62,38 @@ def _endpoint() -> dict[str, object]:
         }
     except conf.EndpointUnreadable as unreadable:
         return shown | {"problem": unreadable.message}
+
+
+@page(Permission.CONTROL_QUEUE, methods=("POST",))
+def endpoint_switch(request: HttpRequest, act: str) -> HttpResponse:
+    """The officer's hand on the line: stop all sending, or let it go on once the cause is gone; with a reason."""
+    if act not in _SWITCHES:
+        raise Http404
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Chưa ghi lý do (ít nhất 5 ký tự)."))
+        return redirect("endpoint")
+    reason, now, description = form.cleaned_data["reason"], timezone.now(), conf.endpoint()
+    row = circuit.row(description)
+    with transaction.atomic():
+        if act == "dung":
+            rng = sync.randomness()
+            done = circuit.pause(row, "BY_OFFICER", reason, description=description, now=now, rng=rng)
+        else:
+            done = circuit.resume(row, now=now)
+        if done:
+            keep(
+                request, action=f"endpoint.{_SWITCHES[act]}", subject_kind="endpoint", subject_id=row.name,
+                reason=reason,
+            )  # fmt: skip
+    if done:
+        messages.success(request, _("Đã làm và đã ghi vào nhật ký."))
+    else:
+        messages.error(request, _("Đường truyền đã ở trạng thái đó."))
+    return redirect("endpoint")
+
+
+_SWITCHES = {"dung": "paused", "thong": "resumed"}
 
 
 @page(Permission.CONTROL_QUEUE, methods=("POST",))

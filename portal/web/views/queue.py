@@ -54,6 +54,8 @@ def submission(request: HttpRequest, submission_id: UUID) -> HttpResponse:
         "next": what_next(found, is_paused=bool(line and line.is_paused)),
         "attempts": found.attempts.order_by("-number")[:100],
         "receipts": receipts_of(found),
+        "split_from": found.details.get("split_from", ""),
+        "split_into": Submission.objects.filter(details__split_from=str(found.pk)).order_by("enqueued_at"),
         "page": paged,
         "reason_form": ReasonForm(label_suffix=""),
         "acts": _acts(found) if required_actor(request).controls_queue else [],

@@ -6,8 +6,9 @@ from uuid import UUID
 
 import pytest
 
+from gateway import circuit
 from gateway.exchange.envelope import unpack
-from gateway.models import Document, Item, Submission
+from gateway.models import Document, Endpoint, Item, Submission
 from portal.records import dispatch, recall
 from portal.records.models import Recall, Record
 from portal.records.states import RecallState, RecordState, Standing
@@ -188,3 +189,42 @@ def test_packing_sixty_records_stays_quick(cast, hand_in, now):
     begun = time.perf_counter()
     assert dispatch.dispatch_due(now=now + LATER).records == 60
     assert time.perf_counter() - begun < 5
+
+
+def test_each_half_names_the_package_it_came_from(cast, hand_in, now):
+    school = cast.made("02")
+    hand_in(school, unsigned_batch(cast.records(school, 4)).data)
+    dispatch.dispatch_due(now=now + LATER)
+    first = Submission.objects.get()
+    refuse(first, "PACKAGE_INVALID", now)
+    dispatch.bisect_due(now=now)
+    assert Submission.objects.filter(details__split_from=str(first.id)).count() == 2
+
+
+def test_refusals_that_concern_no_record_do_not_split_the_whole_year_at_once(cast, hand_in, now, monkeypatch):
+    monkeypatch.setattr(dispatch, "_REFUSALS_AN_HOUR", 3)
+    school = cast.made("02")
+    hand_in(school, unsigned_batch(cast.records(school, 8)).data)
+    dispatch.dispatch_due(now=now + LATER)
+    made = [Submission.objects.count()]
+    for _ in range(6):
+        for one in Submission.objects.filter(state="QUEUED"):
+            refuse(one, "YEAR_CLOSED", now)
+        dispatch.bisect_due(now=now)
+        made.append(Submission.objects.count())
+    assert made[-1] == made[-2] < 15, made
+    dispatch.bisect_due(now=now + timedelta(hours=2))
+    assert Submission.objects.count() > made[-1], "it goes on when the hour has passed"
+
+
+def test_records_refused_for_our_seal_are_sealed_anew_when_a_person_let_the_line_go_on(cast, hand_in, now):
+    school = cast.made("02")
+    hand_in(school, unsigned_batch(cast.records(school, 2)).data)
+    dispatch.dispatch_due(now=now + LATER)
+    refused = Submission.objects.get()
+    Endpoint.objects.update(state="PAUSED", cause="SEAL_REFUSED", paused_at=now)
+    refuse(refused, "SEAL_INVALID", now)
+    assert dispatch.take_back_due() == 0
+    circuit.resume(refused.endpoint, now=now + timedelta(minutes=5))
+    assert dispatch.take_back_due() == 2
+    assert dispatch.dispatch_due(now=now + LATER).records == 2

@@ -18,7 +18,7 @@ PUBLIC = {"sign-in", "language", "status"}
 POST_ONLY = {"sign-out", "choose-school", "language", "record-recall", "submission-act", "certificate-decide",
              "recall-decide", "endpoint-check", "batch-resume", "discrepancy-act", "reconcile",
              "maintenance-announce", "maintenance-cancel",
-             "sealing-confirm", "sealing-release", "sealing-resume"}  # fmt: skip
+             "endpoint-switch", "sealing-confirm", "sealing-release", "sealing-resume"}  # fmt: skip
 
 
 def difference(house):
@@ -46,6 +46,7 @@ def address(name, house, *, theirs=False):
         "certificate-decide": [house.certificate.pk, "duyet"], "recall-decide": [uuid4(), "duyet"],
         "discrepancy": [difference(house).pk], "discrepancy-act": [difference(house).pk, "nhan"],
         "statement-file": [signed_statement().pk, "pdf"], "maintenance-cancel": [1],
+        "endpoint-switch": ["dung"],
     }  # fmt: skip
     return reverse(name, args=arguments.get(name, []))
 
