@@ -43,10 +43,10 @@ class Corpus:
 def bench(*, records: int = 20, slices: int = SLICES) -> dict[str, object]:
     """Figures of both layouts; ratios are to the floor measured in the same run."""
     with tempfile.TemporaryDirectory(prefix="hocba-bench-") as folder:
-        return {corpus.name: _measure(corpus, slices, Path(folder)) for corpus in _corpora(records, Path(folder))}
+        return {corpus.name: _measure(corpus, slices, Path(folder)) for corpus in make_corpora(records, Path(folder))}
 
 
-def _corpora(count: int, folder: Path) -> list[Corpus]:
+def make_corpora(count: int, folder: Path) -> list[Corpus]:
     now = datetime.now(UTC)
     calendar = Calendar.last_finished(now)
     province = make_province(seed="bench", calendar=calendar)

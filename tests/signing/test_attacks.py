@@ -7,7 +7,7 @@ import pytest
 import signing
 from portal.rehearsal.spelling import SPELLINGS
 from signing.xml import canonical_bytes
-from tests.signing.attacks import attacks
+from portal.rehearsal.attacks import attacks
 
 
 def content(report: signing.Report) -> dict[str, bytes]:

@@ -12,7 +12,7 @@ from portal.rehearsal.spelling import SPELLINGS
 from signing.verification import recognition
 from signing.verification.digests import cut_parts, declarations
 from signing.xml import parse
-from tests.signing.attacks import attacks
+from portal.rehearsal.attacks import attacks
 
 BUILDS = [item.name for item in SPELLINGS]
 

@@ -6,7 +6,7 @@ import pytest
 
 from portal.rehearsal.spelling import SPELLINGS
 from signing.verification.second import agrees, verify_again
-from tests.signing.attacks import attacks
+from portal.rehearsal.attacks import attacks
 
 
 @pytest.mark.parametrize("spelling", [item.name for item in SPELLINGS])
