@@ -1,7 +1,7 @@
 """Cut the records out of a list as raw bytes, without touching one, independently of the portal's cutter.
 
-A `<` cannot stand inside an attribute value, and documents with comments, CDATA or instructions are not cut at all, so
-looking for the tags is exact here. The caller compares the number of pieces with what the parser saw.
+A `<` cannot stand inside an attribute value, what stands in CDATA is blanked for the search, and documents with comments,
+instructions or a document type are not cut at all, so looking for the tags is exact here. The caller compares the number of pieces with what the parser saw.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 
 _START = re.compile(rb"<HOC_BA(?=[\s>/])")
 _END = re.compile(rb"</HOC_BA\s*>")
+_CDATA = re.compile(rb"<!\[CDATA\[.*?\]\]>", re.DOTALL)
 
 
 class NotCuttable(Exception):
@@ -23,15 +24,17 @@ def records(document: bytes) -> list[bytes]:
         if document.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<?xml")
         else document
     )
-    if b"<!" in body or b"<?" in body:
-        raise NotCuttable("danh sách chứa chú thích, CDATA hoặc chỉ thị xử lý")
+    # Of the same length, so that every place found in it is the place in the document.
+    searched = _CDATA.sub(lambda found: b" " * len(found[0]), body) if b"<!" in body else body
+    if b"<!" in searched or b"<?" in searched:
+        raise NotCuttable("danh sách chứa chú thích, khai báo DTD hoặc chỉ thị xử lý")
     pieces: list[bytes] = []
     place = 0
-    while (start := _START.search(body, place)) is not None:
-        end = _END.search(body, start.end())
+    while (start := _START.search(searched, place)) is not None:
+        end = _END.search(searched, start.end())
         if end is None:
             raise NotCuttable("HOC_BA không có thẻ đóng")
-        if _START.search(body, start.end(), end.start()) is not None:
+        if _START.search(searched, start.end(), end.start()) is not None:
             raise NotCuttable("HOC_BA lồng nhau")
         pieces.append(body[start.start() : end.end()])
         place = end.end()
