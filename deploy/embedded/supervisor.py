@@ -148,7 +148,7 @@ class Supervisor:
                 elif child.pid is None or time.monotonic() - child.started_at > child.program.ready_seconds:
                     raise Trouble(
                         f"{name} không khởi động được; nhật ký: {child.log}\n{child.log_tail()}",
-                        f"{name} did not start; its log: {child.log}",
+                        f"{name} không khởi động được; lý do ở cuối tệp {child.log}",
                     )
             time.sleep(0.03)
 

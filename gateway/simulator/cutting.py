@@ -1,7 +1,8 @@
 """Cut the records out of a list as raw bytes, without touching one, independently of the portal's cutter.
 
-A `<` cannot stand inside an attribute value, what stands in CDATA is blanked for the search, and documents with comments,
-instructions or a document type are not cut at all, so looking for the tags is exact here. The caller compares the number of pieces with what the parser saw.
+A `<` cannot stand inside an attribute value, what stands in CDATA is blanked for the search, and documents with
+comments, instructions or a document type are not cut at all, so looking for the tags is exact here. The caller
+compares the number of pieces with what the parser saw.
 """
 
 from __future__ import annotations
