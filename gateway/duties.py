@@ -32,7 +32,8 @@ def catalogues(*, client: MinistryClient, now: datetime) -> dict[str, int]:
     """The Ministry's two catalogues, kept as they were last seen."""
     kinds = client.catalogue("signature_kinds")
     providers = client.catalogue("certificate_providers")
-    Endpoint.objects.filter(name=client.description.name).update(
+    row = circuit.row(client.description)
+    Endpoint.objects.filter(pk=row.pk).update(
         catalogues={
             "signature_kinds": [entry.to_json() for entry in kinds],
             "certificate_providers": [entry.to_json() for entry in providers],
