@@ -32,6 +32,11 @@ def _tables_may_be_emptied_between_tests() -> None:
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
     """Tables are made without migrations; the triggers that guard states and journals must be there all the same."""
     import pgtrigger
+    from django.db import connection
+    from django.db.backends.base.creation import TEST_DATABASE_PREFIX
 
+    # Without a single collected test that asks for the database, pytest-django makes none: nothing to guard then.
+    if not str(connection.settings_dict["NAME"]).startswith(TEST_DATABASE_PREFIX):
+        return
     with django_db_blocker.unblock():
         pgtrigger.install()

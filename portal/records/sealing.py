@@ -100,17 +100,18 @@ def need(*, now: datetime) -> SealingNeed:
     """What the overview and the page of sealing show; three short queries."""
     setup, state = sealing_setup(), _state()
     waiting = Record.objects.filter(state=RecordState.ADMITTED, standing=Standing.IN_FORCE)
-    figures = waiting.aggregate(n=Count("id"), size=Sum("data_size"), since=Min("checked_at"))
+    groups = ["school_year", "level", *(["school_id"] if conf().on_behalf_of_schools else [])]
+    rows = list(waiting.order_by().values(*groups).annotate(n=Count("id"), size=Sum("data_size"), at=Min("checked_at")))
     recalls = Recall.objects.filter(
         state=RecallState.APPROVED, record__state=RecordState.DISPATCHED, record__item__verdict="ACCEPTED"
     ).count()
-    size = figures["size"] or 0
+    room = dispatch.document_room() if rows else 0
     return SealingNeed(
-        records=figures["n"],
-        packages=max(-(-size // dispatch.document_room()), -(-figures["n"] // conf().package_records)),
-        bytes=size,
+        records=sum(row["n"] for row in rows),
+        packages=sum(_packages(row["n"], row["size"] or 0, room) for row in rows),
+        bytes=sum(row["size"] or 0 for row in rows),
         recalls=recalls,
-        since=figures["since"],
+        since=min((row["at"] for row in rows if row["at"]), default=None),
         attended=setup.is_attended,
         four_eyes=setup.is_attended and setup.four_eyes,
         confirmed_by=state.confirmed_by if _is_confirmed(state, now) else None,
@@ -119,6 +120,11 @@ def need(*, now: datetime) -> SealingNeed:
         needs_person=state.needs_person,
         next_try_at=state.next_try_at,
     )
+
+
+def _packages(records: int, size: int, room: int) -> int:
+    """How many packages one group (year, level and perhaps school) will fill: what travels apart is counted apart."""
+    return max(-(-size // room), -(-records // conf().package_records))
 
 
 @transaction.atomic

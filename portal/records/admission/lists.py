@@ -23,6 +23,11 @@ from signing.report import Report
 
 _ADVICE = "Hãy ký danh sách bằng chứng thư số của trường đã được Sở duyệt rồi gửi lại."
 
+# The signing room speaks of records; what was sealed here is the list as a whole.
+_OF_A_LIST = {
+    "DIGEST_MISMATCH": "Danh sách đã bị sửa (thêm, bớt hoặc đổi học bạ) sau khi ký, nên dấu vết không khớp.",
+}
+
 
 def verify_lists(lists: Sequence[tuple[str, bytes]], *, school_id: int, received_at: datetime) -> Report:
     """The report on the last list looked at: all passed, or the first that is to be tried later.
@@ -53,6 +58,7 @@ def verify_lists(lists: Sequence[tuple[str, bytes]], *, school_id: int, received
 def _refusal(report: Report, source: str) -> BatchUnreadable:
     failed = next((one for one in report.signatures if not one.passed), None)
     code, message = (failed.code, failed.message) if failed else (report.code, report.message)
+    message = _OF_A_LIST.get(code, message)
     where = f" (tệp {source})" if source else ""
     return BatchUnreadable(f"LIST_SEAL_{code}"[:40], f"Chữ ký của trường trên danh sách{where}: {message} {_ADVICE}")
 

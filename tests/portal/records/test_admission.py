@@ -212,6 +212,16 @@ def test_the_policy_may_ask_for_the_lists_seal_on_the_browser_door_too(cast, han
     assert sealed.seal_report["indication"] == "TOTAL_PASSED"
 
 
+def test_a_list_changed_after_its_seal_is_told_as_a_list_not_as_a_record(cast, hand_in, settings):
+    settings.RECORDS = {"browser_requires_list_seal": True}
+    school = cast.made("02")
+    sealed = cast.signed_list(school, cast.records(school, 2))
+    changed = hand_in(school, sealed.replace(b"</DANH_SACH_THONG_TIN_KY>", b"</DANH_SACH_THONG_TIN_KY> ", 1))
+    assert changed.refusal_code == "LIST_SEAL_DIGEST_MISMATCH"
+    assert "Danh sách đã bị sửa" in changed.refusal
+    assert "Nội dung học bạ" not in changed.refusal
+
+
 @pytest.mark.django_db
 def test_a_zip_may_hold_a_list_larger_than_an_ordinary_entry(monkeypatch):
     from portal.records.admission import opening

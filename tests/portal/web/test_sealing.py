@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from portal.records import sealing
 from portal.records.models import Record, SealingState
 from portal.records.states import RecordState
 from portal.rehearsal.batches import unsigned_batch
@@ -72,3 +73,9 @@ def test_the_overview_says_since_when_sealing_is_needed_and_why_it_fails(attende
     assert "HSM_TOKEN_ABSENT" in page.text
     client.post(reverse("sealing-resume"))
     assert SealingState.objects.get().cause_code == ""
+
+
+def test_the_estimate_counts_packages_as_they_will_travel_one_year_and_level_each(attended, cast, hand_in):
+    lower = cast.made("03")
+    hand_in(lower, unsigned_batch(cast.records(lower, 1, first=7)).data)
+    assert sealing.need(now=timezone.now()).packages == 2

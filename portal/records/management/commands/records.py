@@ -1,4 +1,7 @@
-"""`manage.py records status|drain|resume`: the room's work without a broker, for officers and for trouble."""
+"""`manage.py records status|drain|resume|held|recheck|admit|refuse`: the room's work without a broker.
+
+For officers and for trouble: every act that decides something asks for a reason, which the journal keeps.
+"""
 
 import json
 from argparse import ArgumentParser
@@ -12,13 +15,18 @@ from portal.records.models import Batch, Record
 
 
 class Command(BaseCommand):
-    help = "Học bạ: tình hình (status), làm hết việc đang chờ (drain), cho lô bị để riêng chạy tiếp (resume)."
+    help = (
+        "Học bạ: tình hình (status); làm hết việc đang chờ (drain); cho lô bị để riêng chạy tiếp (resume); "
+        "liệt kê học bạ bị giữ vì hai bộ kiểm tra bất đồng (held); kiểm tra lại một học bạ bằng cả hai bộ (recheck); "
+        "cho học bạ bị giữ đi tiếp (admit) hoặc từ chối nó (refuse)."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("what", choices=["status", "drain", "resume", "held", "recheck", "admit", "refuse"])
         parser.add_argument("record", nargs="?", type=int, help="số học bạ (cho recheck, admit, refuse)")
         parser.add_argument("--batch", help="mã lô (cho resume)")
-        parser.add_argument("--reason", default="", help="lý do (cho resume)")
+        reason = "lý do, được ghi vào nhật ký (bắt buộc cho admit và refuse, nên ghi cho resume)"
+        parser.add_argument("--reason", default="", help=reason)
 
     def handle(self, *args: Any, what: str, batch: str | None, reason: str, record: int | None, **options: Any) -> None:
         match what:
