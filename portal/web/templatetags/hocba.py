@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from portal.web import formats
 from portal.web.read.record_file import STATUSES, STEPS
+from portal.web.read.run_words import figures_in_words, kind_in_words
 
 register = template.Library()
 
@@ -38,6 +39,8 @@ for _shape in (
     formats.iso_moment,
     formats.count,
     formats.size,
+    kind_in_words,
+    figures_in_words,
     formats.ago,
     formats.span,
     formats.groups,

@@ -82,3 +82,11 @@ def test_a_school_asks_and_the_department_decides_a_recall_after_closing(house, 
     record.refresh_from_db()
     assert (recall.state, record.standing) == ("APPROVED", "RECALLED")
     assert "ĐÃ THU HỒI" in client.get(reverse("record", args=[record.pk])).content.decode()
+
+
+def test_scheduled_runs_are_told_in_words(db):
+    from portal.web.read.run_words import figures_in_words, kind_in_words
+
+    assert kind_in_words("RECONCILE") == "Đối soát hằng đêm"
+    assert figures_in_words({"asked": 6, "unanswered": 0, "khac": 2}) == "6 gói đã hỏi, 2 khac"
+    assert (kind_in_words("MOI"), figures_in_words({})) == ("MOI", "—")

@@ -1,0 +1,52 @@
+"""Scheduled runs in words: what each kind does, what its figures count. What has no words shows its code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from django.utils.translation import gettext, gettext_noop
+
+KINDS: Final[Mapping[str, str]] = {
+    "FORWARD": gettext_noop("Gửi gói tới Bộ"),
+    "COLLECT": gettext_noop("Lấy kết quả của Bộ"),
+    "PROBE": gettext_noop("Thử lại đường truyền"),
+    "CATALOGUES": gettext_noop("Cập nhật danh mục của Bộ"),
+    "CERTIFICATES": gettext_noop("Theo dõi hạn chứng thư số"),
+    "HOUSEKEEPING": gettext_noop("Dọn dữ liệu tạm"),
+    "RECONCILE": gettext_noop("Đối soát hằng đêm"),
+    "RECONCILE_ASKED": gettext_noop("Đối soát theo yêu cầu"),
+    "WATCH": gettext_noop("Theo dõi quá hạn"),
+}
+FIGURES: Final[Mapping[str, str]] = {
+    "send": gettext_noop("gói đã gửi"),
+    "look_up": gettext_noop("lần hỏi đã tới chưa"),
+    "collect": gettext_noop("lần lấy kết quả"),
+    "judged": gettext_noop("học bạ có kết quả"),
+    "lease_expired": gettext_noop("lần gửi bị bỏ dở"),
+    "overdue": gettext_noop("gói quá hạn trả lời"),
+    "overdue_noted": gettext_noop("gói quá hạn mới ghi nhận"),
+    "asked": gettext_noop("gói đã hỏi"),
+    "unanswered": gettext_noop("gói chưa được trả lời"),
+    "discrepancies": gettext_noop("điểm khác nhau"),
+    "signature_kinds": gettext_noop("kiểu chữ ký"),
+    "certificate_providers": gettext_noop("nhà phát hành chứng thư"),
+    "told": gettext_noop("cảnh báo đã gửi"),
+    "watched": gettext_noop("chứng thư đang theo dõi"),
+    "soonest_days_left": gettext_noop("ngày tới khi chứng thư đầu tiên hết hạn"),
+    "runs_dropped": gettext_noop("lần chạy cũ đã dọn"),
+    "documents_dropped": gettext_noop("tệp cũ đã dọn"),
+    "slots_missed": gettext_noop("kỳ bị lỡ"),
+    "statements": gettext_noop("bảng kê đã lập"),
+    "failed": gettext_noop("lần không xong"),
+}
+
+
+def kind_in_words(kind: str) -> str:
+    return gettext(KINDS[kind]) if kind in KINDS else kind
+
+
+def figures_in_words(counts: Mapping[str, object]) -> str:
+    """Figures that are not nought, with what they count; a dash when there was nothing to do."""
+    told = [f"{value} {gettext(FIGURES[key]) if key in FIGURES else key}" for key, value in counts.items() if value]
+    return ", ".join(told) or "—"
