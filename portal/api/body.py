@@ -12,13 +12,24 @@ from gateway.exchange.errors import MessageRefused
 _TEMPORARY = frozenset({503, 507})
 _RETRY_SECONDS = "5"
 
+_PIECE = 1 << 16
+_PATIENCE_BYTES = 64 << 20
+
 
 def read_json(request: HttpRequest, *, max_bytes: int) -> object:
     """The JSON value of the body. Raises MessageRefused (MESSAGE_TOO_BIG, MESSAGE_NOT_JSON)."""
     declared = request.META.get("CONTENT_LENGTH") or "0"
     if not declared.isdigit() or int(declared) > max_bytes:
+        _read_away(request)
         raise MessageRefused("MESSAGE_TOO_BIG", f"Bản tin dài quá {max_bytes} byte. Hãy chia nhỏ rồi gửi lại.")
     return fields.loads(request.read(max_bytes + 1), max_bytes=max_bytes)
+
+
+def _read_away(request: HttpRequest) -> None:
+    """Take what a sender is still writing, a bounded amount of it: else it sees a broken line, not our answer."""
+    left = _PATIENCE_BYTES
+    while left > 0 and (piece := request.read(min(left, _PIECE))):
+        left -= len(piece)
 
 
 def json_answer(value: object, *, status: int = 200) -> HttpResponse:

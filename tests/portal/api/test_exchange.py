@@ -228,3 +228,16 @@ def test_a_database_that_is_away_is_answered_try_again_and_never_not_taken(cast,
     status, receipt = school.submit(cast.signed_list(school.made, cast.records(school.made, 1)), "gd-1")
     assert (status, receipt["Error"], receipt["MessageId"]) == (503, "UNAVAILABLE", "gd-1")
     assert "chưa được nhận" not in receipt["ErrorDescription"]
+
+
+def test_a_message_that_is_too_big_is_read_to_its_end_so_that_the_sender_hears_why(client, db):
+    from django.test import RequestFactory
+
+    from gateway.exchange.errors import MessageRefused
+    from portal.api.body import read_json
+
+    request = RequestFactory().post("/api/trao-doi/token", b"x" * 200_000, content_type="application/json")
+    with pytest.raises(MessageRefused) as caught:
+        read_json(request, max_bytes=64_000)
+    assert caught.value.code == "MESSAGE_TOO_BIG"
+    assert request.read(1) == b""
