@@ -84,8 +84,8 @@ def _read_der(der: bytes) -> CertificateFacts:
             # Odd serial numbers are told by warning; they are no reason to trust or distrust here.
             warnings.simplefilter("ignore", CryptographyDeprecationWarning)
             return _facts(x509.load_der_x509_certificate(der), der)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, x509.UnsupportedGeneralNameType,
-            x509.InvalidVersion, x509.DuplicateExtension):  # fmt: skip
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, UnsupportedAlgorithm,
+            x509.UnsupportedGeneralNameType, x509.InvalidVersion, x509.DuplicateExtension):  # fmt: skip
         raise _unreadable() from None
 
 

@@ -138,7 +138,8 @@ def recognise(
     build, values = known
     try:
         return _check(build, values, signature, placed, ids, policy, cache, admits)
-    except (Refusal, ValueError):
+    except Exception:
+        # Whatever it was, nothing is accepted here: the full way meets it again and gives it its name.
         return None
 
 

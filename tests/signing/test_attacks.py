@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 import signing
+from portal.rehearsal.attacks import attacks
 from portal.rehearsal.spelling import SPELLINGS
 from signing.xml import canonical_bytes
-from portal.rehearsal.attacks import attacks
 
 
 def content(report: signing.Report) -> dict[str, bytes]:

@@ -8,11 +8,11 @@ from random import Random
 
 import pytest
 
+from portal.rehearsal.attacks import attacks
 from portal.rehearsal.spelling import SPELLINGS
 from signing.verification import recognition
 from signing.verification.digests import cut_parts, declarations
 from signing.xml import parse
-from portal.rehearsal.attacks import attacks
 
 BUILDS = [item.name for item in SPELLINGS]
 

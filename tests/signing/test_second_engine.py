@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from portal.rehearsal.attacks import attacks
 from portal.rehearsal.spelling import SPELLINGS
 from signing.verification.second import agrees, verify_again
-from portal.rehearsal.attacks import attacks
 
 
 @pytest.mark.parametrize("spelling", [item.name for item in SPELLINGS])
