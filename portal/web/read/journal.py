@@ -32,6 +32,7 @@ ACTIONS: Mapping[str, str] = {
     "certificate.declined": gettext_noop("Từ chối chứng thư số"),
     "certificate.withdrawn": gettext_noop("Thu hồi quyền dùng chứng thư số"),
     "endpoint.examined": gettext_noop("Khám đường truyền"),
+    "endpoint.certificate_sent": gettext_noop("Gửi đăng ký chứng thư của Sở"),
     "endpoint.paused": gettext_noop("Tạm dừng đường truyền"),
     "endpoint.resumed": gettext_noop("Cho đường truyền chạy lại"),
     "maintenance.announced": gettext_noop("Báo bảo trì đường truyền"),

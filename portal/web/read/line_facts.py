@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.utils.translation import gettext as _
 
 from gateway import calendar, expiry, stuck, sync
 from gateway.conf import endpoint
-from gateway.models import EndpointEvent, Submission, SyncRun
+from gateway.models import Endpoint, EndpointEvent, Item, Submission, SyncRun
 from portal.web.formats import moment
 
 
@@ -94,3 +97,27 @@ def _not_repacked(before: datetime) -> int:
     """Refused packages whose records should have gone into another one by now, and have not."""
     rows = Submission.objects.filter(state="REFUSED", kind="RECORDS", closed_at__lt=before)
     return rows.filter(items__verdict="PENDING", items__record__isnull=False).distinct().count()
+
+
+@dataclass(frozen=True)
+class Registrations:
+    """The Ministry's two catalogues as last read, and the certificates registered with it."""
+
+    kinds: list[tuple[str, str]]
+    providers: list[tuple[str, str]]
+    sent: list[Item]
+
+
+def registrations() -> Registrations:
+    row = Endpoint.objects.order_by("pk").last()
+    catalogues = row.catalogues if row is not None else {}
+    sent = Item.objects.filter(submission__kind="CERTIFICATE").select_related("submission")
+    return Registrations(
+        _entries(catalogues, "signature_kinds"),
+        _entries(catalogues, "certificate_providers"),
+        list(sent.order_by("-submission__enqueued_at")[:20]),
+    )
+
+
+def _entries(catalogues: Mapping[str, Any], name: str) -> list[tuple[str, str]]:
+    return [(str(entry.get("ma", "")), str(entry.get("ten", ""))) for entry in catalogues.get(name, [])]

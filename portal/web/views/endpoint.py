@@ -9,8 +9,9 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from gateway import calendar, circuit, conf, doctor, sync
+from gateway import calendar, circuit, conf, doctor, registration, sync
 from portal.accounts.policy import Permission
+from portal.records.reporting import seal_certificate
 from portal.web.access import Opening, page, required_actor
 from portal.web.forms import MaintenanceForm, ReasonForm
 from portal.web.journalling import keep
@@ -21,10 +22,12 @@ from portal.web.read.line_facts import (
     history,
     last_runs,
     maintenance_ahead,
+    registrations,
     silence,
     worries,
 )
 from portal.web.read.status import health
+from signing.errors import KeyUnavailable
 
 
 @page(Permission.SEE_QUEUE)
@@ -52,6 +55,7 @@ def endpoint_live(request: HttpRequest) -> HttpResponse:
 def _endpoint() -> dict[str, object]:
     now = timezone.now()
     shown: dict[str, object] = {"line": line_now(), "runs": last_runs(), "now": now, "history": history()}
+    shown["registrations"] = registrations()
     try:
         return shown | {
             "facts": description_facts(),
@@ -94,6 +98,26 @@ def endpoint_switch(request: HttpRequest, act: str) -> HttpResponse:
 
 
 _SWITCHES = {"dung": "paused", "thong": "resumed"}
+
+
+@page(Permission.CONTROL_QUEUE, methods=("POST",))
+def certificate_register(request: HttpRequest) -> HttpResponse:
+    """Send the department's sealing certificate to the Ministry; its approval comes back through the queue."""
+    kind, provider = request.POST.get("kind", "")[:60], request.POST.get("provider", "")[:60]
+    try:
+        with transaction.atomic():
+            submission = registration.register_certificate(
+                conf.endpoint(), seal_certificate(), kind=kind, provider=provider, now=timezone.now()
+            )
+            keep(
+                request, action="endpoint.certificate_sent", subject_kind="submission", subject_id=str(submission),
+                kind=kind, provider=provider,
+            )  # fmt: skip
+    except (registration.RegistrationRefused, KeyUnavailable) as refusal:
+        messages.error(request, refusal.message)
+    else:
+        messages.success(request, _("Đã xếp hàng gửi đăng ký chứng thư; kết quả phê duyệt hiện ở trang này."))
+    return redirect("endpoint")
 
 
 @page(Permission.CONTROL_QUEUE, methods=("POST",))

@@ -18,7 +18,8 @@ PUBLIC = {"sign-in", "language", "status"}
 POST_ONLY = {"sign-out", "choose-school", "language", "record-recall", "submission-act", "certificate-decide",
              "recall-decide", "endpoint-check", "batch-resume", "discrepancy-act", "reconcile",
              "maintenance-announce", "maintenance-cancel",
-             "endpoint-switch", "sealing-confirm", "sealing-release", "sealing-resume"}  # fmt: skip
+             "endpoint-switch", "certificate-register",
+             "sealing-confirm", "sealing-release", "sealing-resume"}  # fmt: skip
 
 
 def difference(house):

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from gateway import calendar, conf, statement, tasks
-from gateway.models import Discrepancy, EndpointEvent, Maintenance
+from gateway.models import Discrepancy, EndpointEvent, Maintenance, Submission
 from portal.audit.models import Entry
 
 
@@ -102,3 +102,37 @@ def test_the_history_of_the_line_stands_on_its_page(house, browser):
         endpoint=endpoint, event="PAUSED", cause="ADDRESS_REFUSED", message="Bộ từ chối 10.0.0.9", at=timezone.now()
     )
     assert "Bộ từ chối 10.0.0.9" in browser(house.inspector).get(reverse("endpoint")).content.decode()
+
+
+def test_an_officer_pauses_the_line_and_lets_it_go_on_with_a_reason(house, browser):
+    client, endpoint = browser(house.officer), house.submission.endpoint
+    client.post(reverse("endpoint-switch", args=["dung"]), {"reason": ""})
+    endpoint.refresh_from_db()
+    assert endpoint.state == "OPEN"
+    client.post(reverse("endpoint-switch", args=["dung"]), {"reason": "Bộ yêu cầu dừng"})
+    endpoint.refresh_from_db()
+    assert (endpoint.state, endpoint.cause, endpoint.next_probe_at) == ("PAUSED", "BY_OFFICER", None)
+    assert "Cho chạy lại" in client.get(reverse("endpoint")).content.decode()
+    client.post(reverse("endpoint-switch", args=["thong"]), {"reason": "Bộ báo xong"})
+    endpoint.refresh_from_db()
+    assert endpoint.state == "OPEN"
+    acts = Entry.objects.filter(action__startswith="endpoint.").order_by("pk").values_list("action", "reason")
+    assert list(acts) == [("endpoint.paused", "Bộ yêu cầu dừng"), ("endpoint.resumed", "Bộ báo xong")]
+
+
+def test_the_departments_certificate_is_sent_once_from_the_page_and_its_verdict_is_shown(house, browser):
+    endpoint = house.submission.endpoint
+    endpoint.catalogues = {
+        "signature_kinds": [{"ma": "USB_TOKEN", "ten": "USB Token"}],
+        "certificate_providers": [{"ma": "BAN_CO_YEU", "ten": "Ban Cơ yếu"}],
+    }
+    endpoint.save(update_fields=["catalogues"])
+    client = browser(house.officer)
+    client.post(reverse("certificate-register"), {"kind": "X", "provider": "BAN_CO_YEU"})
+    assert not Submission.objects.filter(kind="CERTIFICATE").exists()
+    for _ in range(2):
+        client.post(reverse("certificate-register"), {"kind": "USB_TOKEN", "provider": "BAN_CO_YEU"})
+    sent = Submission.objects.get(kind="CERTIFICATE")
+    assert sent.details["ma_kieu_chu_ky"] == "USB_TOKEN"
+    assert sent.items.get().key in client.get(reverse("endpoint")).content.decode()
+    assert Entry.objects.filter(action="endpoint.certificate_sent").count() == 1
