@@ -1,6 +1,7 @@
 """The register of schools' organisation certificates: asked for by a school, decided by an officer, kept for ever.
 
-Four eyes: whoever asked never decides. Every act leaves a row in the journal in the same transaction.
+Four eyes: whoever asked never decides; nothing is approved that no loaded authority vouches for. Every act leaves a row
+in the journal in the same transaction.
 """
 
 from datetime import datetime
@@ -10,6 +11,7 @@ from django.db import transaction
 
 from portal.audit import journal
 from portal.schools.models import Certificate, School
+from portal.schools.vetting import vet
 from signing.errors import SigningError
 from signing.trust import CertificateFacts, read_certificate
 
@@ -71,8 +73,11 @@ def approve(
     approved_until: datetime | None = None,
     reason: str = "",
 ) -> Certificate:
-    """Let a school sign with it from `approved_from` (default: now)."""
+    """Let a school sign with it from `approved_from` (default: now). Refused unless the vetting finds nothing."""
     row = _to_decide(certificate, decided_by)
+    found = vet(row, now=now)
+    if found.code:
+        raise RegisterRefused(found.code, found.message)
     row.state = Certificate.State.APPROVED
     row.approved_from = approved_from or now
     row.approved_until = approved_until

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
+
+_COMMON_NAME = re.compile(r"(?:^|,)CN=((?:\\.|[^,+\\])+)")
 
 
 def moment(value: datetime | None) -> str:
@@ -72,6 +75,12 @@ def groups(value: str | None) -> str:
 def short(value: Any) -> str:
     """The first eight signs of a long identifier."""
     return str(value or "")[:8]
+
+
+def name_of(value: Any) -> str:
+    """The common name in a certificate's subject or issuer (RFC 4514); the whole text when it has none."""
+    found = _COMMON_NAME.search(str(value or ""))
+    return re.sub(r"\\(.)", r"\1", found[1]) if found else dash(value)
 
 
 def dash(value: Any) -> Any:

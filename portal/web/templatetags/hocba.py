@@ -45,6 +45,7 @@ for _shape in (
     formats.span,
     formats.groups,
     formats.short,
+    formats.name_of,
     formats.dash,
 ):
     register.filter(_shape.__name__, _shape)

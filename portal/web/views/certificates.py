@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from portal.accounts.policy import Permission
 from portal.schools import register
 from portal.schools.models import Certificate
+from portal.schools.vetting import vet
 from portal.web.access import page, required_actor
 from portal.web.forms import CertificateForm, OptionalReasonForm
 
@@ -53,12 +54,13 @@ def _register(request: HttpRequest, form: CertificateForm) -> str:
 
 @page(Permission.DECIDE_CERTIFICATE)
 def certificates(request: HttpRequest) -> HttpResponse:
-    rows = Certificate.objects.select_related("school", "requested_by", "decided_by")
+    rows, now = Certificate.objects.select_related("school", "requested_by", "decided_by"), timezone.now()
+    waiting = rows.filter(state=Certificate.State.REQUESTED).order_by("requested_at")[:200]
     context = {
-        "waiting": rows.filter(state=Certificate.State.REQUESTED).order_by("requested_at")[:200],
+        "waiting": [vet(one, now=now) for one in waiting],
         "decided": rows.exclude(state=Certificate.State.REQUESTED).order_by("-decided_at")[:100],
         "reason_form": OptionalReasonForm(label_suffix="", auto_id=False),
-        "now": timezone.now(),
+        "now": now,
     }
     return render(request, "web/certificates.html", context)
 

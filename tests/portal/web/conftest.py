@@ -18,6 +18,8 @@ from portal.records import dispatch
 from portal.records.models import Batch, Record
 from portal.rehearsal.batches import unsigned_batch
 from portal.rehearsal.faults import make_faulty
+from portal.rehearsal.install import certificate_columns
+from portal.rehearsal.pki import Flaw
 from portal.rehearsal.planting import of_code
 from portal.schools.models import Certificate, School
 
@@ -93,10 +95,9 @@ def house(cast: Any, hand_in: Callable[..., Batch], province: Any, pki: Any) -> 
     their_batch = hand_in(other, unsigned_batch(cast.records(other, 1)).data)
     dispatch.dispatch_due(now=timezone.now() + timedelta(days=1), at_once=True)
     ours, theirs = cast.row(made), cast.row(other)
-    waiting = Certificate.objects.create(
-        school=theirs, der=b"x", sha256="ab" * 32, serial="0a", subject="CN=Trường", issuer="CN=CA",
-        not_before=timezone.now(), not_after=timezone.now() + timedelta(days=400), requested_at=timezone.now(),
-    )  # fmt: skip
+    # A second certificate of that school: the first one is already approved.
+    another = pki.organisation(other, Flaw.REVOKED_LATER)
+    waiting = Certificate.objects.create(school=theirs, **certificate_columns(another), requested_at=timezone.now())
     return House(
         ours=ours,
         theirs=theirs,

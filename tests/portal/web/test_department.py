@@ -1,9 +1,14 @@
 """What officers do: hold and release with a reason, decide certificates under four eyes, read overview and journal."""
 
+import re
+
+import pytest
 from django.urls import reverse
 
 from gateway.models import Endpoint
 from portal.audit.models import Entry
+from portal.rehearsal.install import certificate_columns
+from portal.rehearsal.pki import Flaw
 from portal.schools.models import Certificate
 
 
@@ -61,6 +66,33 @@ def test_a_certificate_is_approved_by_another_officer_and_declined_only_with_a_r
     client.post(reverse("certificate-decide", args=[house.certificate.pk, "duyet"]), {"reason": ""})
     house.certificate.refresh_from_db()
     assert (house.certificate.state, house.certificate.decided_by) == ("APPROVED", house.officer)
+
+
+@pytest.mark.parametrize(
+    ("flaw", "code"), [(Flaw.FOREIGN_ISSUER, "CHAIN_NOT_FOUND"), (Flaw.WEAK_KEY, "KEY_TOO_WEAK"),
+                       (Flaw.EXPIRED, "CERTIFICATE_EXPIRED"), (Flaw.WRONG_USAGE, "NOT_FOR_SIGNING")],
+)  # fmt: skip
+def test_a_certificate_nobody_vouches_for_cannot_be_approved_and_the_page_says_why(
+    house, browser, cast, pki, flaw, code
+):
+    columns = certificate_columns(pki.organisation(cast.made("03"), flaw))
+    Certificate.objects.filter(pk=house.certificate.pk).update(**columns)
+    client = browser(house.officer)
+    page = client.get(reverse("certificates")).text
+    assert code in page
+    assert "/duyet/" not in page
+    client.post(reverse("certificate-decide", args=[house.certificate.pk, "duyet"]), {"reason": ""})
+    house.certificate.refresh_from_db()
+    assert house.certificate.state == "REQUESTED"
+
+
+def test_the_page_of_certificates_names_owner_chain_and_strength_readably(house, browser, pki):
+    page = browser(house.officer).get(reverse("certificates")).text
+    waiting = page[page.index("Chờ duyệt") : page.index("Đã quyết định")]
+    assert house.theirs.name in waiting
+    assert "2.5.4.5=" not in waiting
+    assert "Nối được tới gốc tin cậy" in waiting
+    assert re.search(r"(RSA|EC) \d+ bit", waiting)
 
 
 def test_the_overview_counts_by_level_and_by_school(house, browser):
