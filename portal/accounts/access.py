@@ -1,4 +1,4 @@
-"""Access of schools' software: keys that an officer hands out, and the short-lived tokens they are exchanged for.
+"""Access of schools' software: keys that an administrator hands out, and the short-lived tokens they are exchanged for.
 
 Only digests are stored. The exchange format sends SHA-256 of the password, so what is kept is SHA-256 of that: neither
 a dump of the table nor a log line opens the door.

@@ -52,7 +52,6 @@ TABLE: dict[str, frozenset[Permission]] = {
             _P.SEE_QUEUE,
             _P.CONTROL_QUEUE,
             _P.SEE_JOURNAL,
-            _P.MANAGE_TOKENS,
         }
     ),
     # Runs the machine and must not be able to touch results (spec section 6): no child's data, no recalls.

@@ -53,11 +53,11 @@ class HandInForm(forms.Form):
     )
 
 
-def _day(label: Any) -> forms.DateField:
+def a_day(label: Any, *, required: bool = False) -> forms.DateField:
     """A day as people here write it; the browser's own picker would follow the browser's language instead."""
     hint = {"placeholder": "dd/mm/yyyy", "inputmode": "numeric", "size": "10", "maxlength": "10"}
     return forms.DateField(
-        label=label, required=False, input_formats=["%d/%m/%Y", "%Y-%m-%d"], widget=forms.TextInput(attrs=hint)
+        label=label, required=required, input_formats=["%d/%m/%Y", "%Y-%m-%d"], widget=forms.TextInput(attrs=hint)
     )
 
 
@@ -74,8 +74,8 @@ class BatchFilter(forms.Form):
 
     state = forms.ChoiceField(label=_("Trạng thái"), required=False, choices=[("", _("Tất cả")), *BatchState.choices])
     school = forms.CharField(label=_("Trường (mã hoặc tên)"), required=False, max_length=80)
-    from_on = _day(_("Từ ngày"))
-    until_on = _day(_("Đến ngày"))
+    from_on = a_day(_("Từ ngày"))
+    until_on = a_day(_("Đến ngày"))
 
     def __init__(self, *args: Any, with_school: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -150,7 +150,7 @@ class OptionalReasonForm(forms.Form):
 class ReconcileForm(forms.Form):
     """What to compare with the Ministry: at least one of the three must be said."""
 
-    day = _day(_("Ngày"))
+    day = a_day(_("Ngày"))
     unit = forms.CharField(label=_("Mã đơn vị"), required=False, max_length=20)
     year = forms.IntegerField(label=_("Năm học (năm đầu)"), required=False, min_value=2020, max_value=2100)
 

@@ -75,4 +75,10 @@ LABELS = (
     gettext_noop("Chuyên viên Sở"),
     gettext_noop("Quản trị hệ thống"),
     gettext_noop("Thanh tra"),
+    gettext_noop("Đã khóa"),
+    gettext_noop("Chờ đổi mật khẩu"),
+    gettext_noop("Đang mở"),
+    gettext_noop("Đã thu hồi khóa"),
+    gettext_noop("Hết hạn"),
+    gettext_noop("Đang dùng được"),
 )

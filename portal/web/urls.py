@@ -11,10 +11,12 @@ from portal.web.views import (
     hand_in,
     home,
     journal,
+    people,
     queue,
     recalls,
     reconciliation,
     sealing,
+    tokens,
 )
 from portal.web.views import records as record_views
 
@@ -73,4 +75,8 @@ urlpatterns = [
     path("so/thu-hoi/", recalls.recalls, name="recalls"),
     path("so/thu-hoi/<uuid:recall_id>/<slug:act>/", recalls.recall_decide, name="recall-decide"),
     path("so/nhat-ky/", journal.journal, name="journal"),
+    path("so/tai-khoan/", people.accounts, name="accounts"),
+    path("so/tai-khoan/<int:user_id>/<slug:act>/", people.account_act, name="account-act"),
+    path("so/truy-cap-phan-mem/", tokens.tokens, name="tokens"),
+    path("so/truy-cap-phan-mem/<int:token_id>/thu-hoi/", tokens.token_revoke, name="token-revoke"),
 ]

@@ -46,6 +46,10 @@ ACTIONS: Mapping[str, str] = {
     "discrepancy.closed": gettext_noop("Đóng điểm khác nhau"),
     "reconciliation.asked": gettext_noop("Yêu cầu đối soát"),
     "statement.read": gettext_noop("Tải bảng kê đối soát"),
+    "account.created": gettext_noop("Tạo tài khoản"),
+    "account.closed": gettext_noop("Khóa tài khoản"),
+    "account.reopened": gettext_noop("Mở lại tài khoản"),
+    "account.password_given": gettext_noop("Cấp mật khẩu mới"),
     "api_token.created": gettext_noop("Cấp khóa phần mềm"),
     "api_token.revoked": gettext_noop("Hủy khóa phần mềm"),
     "trust.loaded": gettext_noop("Nạp gốc tin cậy"),
@@ -80,6 +84,8 @@ KINDS: Mapping[str, str] = {
     "discrepancy": gettext_noop("điểm khác nhau"),
     "statement": gettext_noop("bảng kê"),
     "maintenance": gettext_noop("bảo trì"),
+    "api_token": gettext_noop("khóa phần mềm"),
+    "trust_anchor": gettext_noop("gốc tin cậy"),
 }
 
 

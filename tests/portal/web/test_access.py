@@ -19,7 +19,8 @@ POST_ONLY = {"sign-out", "choose-school", "language", "record-recall", "submissi
              "recall-decide", "endpoint-check", "batch-resume", "discrepancy-act", "reconcile",
              "maintenance-announce", "maintenance-cancel",
              "endpoint-switch", "certificate-register",
-             "sealing-confirm", "sealing-release", "sealing-resume"}  # fmt: skip
+             "sealing-confirm", "sealing-release", "sealing-resume",
+             "account-act", "token-revoke"}  # fmt: skip
 
 
 def difference(house):
@@ -47,7 +48,7 @@ def address(name, house, *, theirs=False):
         "certificate-decide": [house.certificate.pk, "duyet"], "recall-decide": [uuid4(), "duyet"],
         "discrepancy": [difference(house).pk], "discrepancy-act": [difference(house).pk, "nhan"],
         "statement-file": [signed_statement().pk, "pdf"], "maintenance-cancel": [1],
-        "endpoint-switch": ["dung"],
+        "endpoint-switch": ["dung"], "account-act": [house.clerk.pk, "khoa"], "token-revoke": [1],
     }  # fmt: skip
     return reverse(name, args=arguments.get(name, []))
 
@@ -133,11 +134,12 @@ INLINE = re.compile(
 
 
 def test_every_page_answers_under_the_strict_policy_without_inline_code(house, browser):
-    officer, clerk = browser(house.officer), browser(house.clerk)
+    officer, clerk, admin = (browser(user) for user in (house.officer, house.clerk, house.administrator))
     for name in NAMES:
         if name in POST_ONLY:
             continue
         client = Client() if name == "sign-in" else officer if name in DEPARTMENT else clerk
+        client = admin if name in ("accounts", "tokens") else client
         answer = client.get(address(name, house))
         assert answer.status_code == 200, name
         policy = answer["Content-Security-Policy"]
