@@ -22,6 +22,7 @@ from portal.web.journalling import keep
 from portal.web.read.batches import batches_of, filtered, in_order, is_finished, progress_of_batch
 from portal.web.read.findings import complaints_of
 from portal.web.read.records import records_in
+from portal.web.read.waiting import waits_for
 
 PER_PAGE = 50
 _OPENED = "opened_batch"
@@ -117,11 +118,12 @@ def _visible(request: HttpRequest, batch_id: UUID) -> Batch:
 
 def _live(found: Batch) -> dict[str, object]:
     progress = progress_of_batch(found)
-    finished = is_finished(found, progress)
+    wait = waits_for(found, progress, now=timezone.now())
     return {
         "progress": progress,
-        "is_finished": finished,
-        "fingerprint": f"{found.state}-{progress.fingerprint}",
+        "is_finished": is_finished(found, progress),
+        "wait": wait.value,
+        "fingerprint": f"{found.state}-{progress.fingerprint}-{wait}",
         # Once only the Ministry is awaited, asking every two seconds would help nobody.
         "every": "2s" if found.state in ("RECEIVED", "OPENED") or progress.arrived < progress.admitted else "10s",
     }
