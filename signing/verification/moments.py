@@ -29,6 +29,7 @@ class TimePlace:
     element: Element
     carriers: tuple[Element, ...]
     xades: Element | None = None
+    stamped: bool = False  # a time-stamp stands among the unsigned properties
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +39,7 @@ class SigningTime:
     at: datetime
     carriers: tuple[Element, ...]
     xades: Element | None = None  # SignedProperties, when the signature is XAdES
+    stamped: bool = False
 
 
 def xades(name: str) -> str:
@@ -48,7 +50,7 @@ def xades(name: str) -> str:
 def read_signing_time(shape: SignatureShape, *, allow_xades: bool) -> SigningTime:
     """Find the only signing time by exact child steps. Raises `Refusal` TIME_MISSING, TIME_TWICE, TIME_MALFORMED …"""
     place = read_time_place(shape, allow_xades=allow_xades)
-    return SigningTime(parse_moment(place.element.text), place.carriers, place.xades)
+    return SigningTime(parse_moment(place.element.text), place.carriers, place.xades, place.stamped)
 
 
 def read_time_place(shape: SignatureShape, *, allow_xades: bool) -> TimePlace:
@@ -140,7 +142,11 @@ def _from_xades(shape: SignatureShape, item: Element, properties: Element) -> Ti
         )
     moment = inner[tags.index(xades("SigningTime"))]
     check_leaf(moment)
-    return TimePlace(moment, (signed,), signed)
+    return TimePlace(moment, (signed,), signed, len(parts) > 1 and _has_stamp(parts[1]))
+
+
+def _has_stamp(element: Element) -> bool:
+    return any(part.tag == xades("SignatureTimeStamp") for group in element.iterchildren() for part in group)
 
 
 def _check_unsigned(element: Element) -> None:

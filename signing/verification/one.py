@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from signing.algorithms import SignatureMethod
 from signing.policy import SignaturePolicy
@@ -40,6 +41,8 @@ from signing.verification.values import check_key, check_value
 from signing.xml import Document, canonical_bytes
 
 log = logging.getLogger("signing.verification")
+# Tolerated, kept, and no part of the verdict: the time that counts is the one that the signer signed.
+_STAMPED: Final = "; dấu thời gian (time-stamp) kèm theo được giữ lại nhưng không dùng để kết luận"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,7 @@ def _run_rest(placed: Placed, question: Question, progress: Progress, info: KeyI
     progress.number = 7
     check_moment(time.at, policy, question.at)
     _warn(progress, check_date(placed, time.at, policy))
-    progress.log.passed(7, time.at.isoformat())
+    progress.log.passed(7, time.at.isoformat() + (_STAMPED if time.stamped else ""))
     # (8) certificate and role
     progress.number = 8
     _check_signer(placed, question, progress, info, time)

@@ -5,6 +5,7 @@ identity, findings, the report on its signatures) is written here and never agai
 """
 
 import json
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -147,8 +148,18 @@ def _cut(value: str | None, length: int) -> str:
     return (value or "")[:length].replace("\x00", "")
 
 
+class _Packer(threading.local):
+    """One compressor a thread: making one costs more than packing a record, and it may not be shared."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=3)
+
+
+_packer = _Packer()
+
+
 def _pack(data: bytes) -> bytes:
-    return zstandard.ZstdCompressor(level=3).compress(data)
+    return _packer.compressor.compress(data)
 
 
 def _dump(value: object) -> bytes:

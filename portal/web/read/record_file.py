@@ -72,6 +72,16 @@ _VERDICTS = {
 }
 
 
+def verdict_in_words(indication: str) -> str:
+    """The standard's word for a verdict as a clerk says it."""
+    return _(_VERDICTS[indication]) if indication in _VERDICTS else indication
+
+
+def role_in_words(role: str) -> str:
+    """Who signed, by role."""
+    return _(ROLES[role]) if role in ROLES else role
+
+
 def signature_lines(report: Mapping[str, Any] | None) -> list[SignatureLine]:
     return [_line(row) for row in (report or {}).get("signatures", [])]
 
@@ -80,7 +90,7 @@ def _line(row: Mapping[str, Any]) -> SignatureLine:
     stamp = row.get("signing_time")
     return SignatureLine(
         role=row["role"],
-        role_title=_(ROLES[row["role"]]) if row["role"] in ROLES else row["role"],
+        role_title=role_in_words(row["role"]),
         signer=row.get("signer") or "",
         cccd=row.get("cccd") or "",
         issuer=row.get("issuer") or "",

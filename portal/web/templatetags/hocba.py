@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from portal.web import formats
-from portal.web.read.record_file import STATUSES, STEPS
+from portal.web.read.record_file import STATUSES, STEPS, role_in_words, verdict_in_words
 from portal.web.read.run_words import figures_in_words, kind_in_words
 
 register = template.Library()
@@ -41,6 +41,8 @@ for _shape in (
     formats.size,
     kind_in_words,
     figures_in_words,
+    role_in_words,
+    verdict_in_words,
     formats.ago,
     formats.span,
     formats.groups,
