@@ -58,7 +58,7 @@ def menu_of(actor: Actor, *, here: str) -> list[MenuItem]:
         (_("Thu hồi"), "recalls", Permission.DECIDE_RECALL),
         (_("Nhật ký"), "journal", Permission.SEE_JOURNAL),
         (_("Tài khoản"), "accounts", Permission.MANAGE_ACCOUNTS),
-        (_("Truy cập phần mềm"), "tokens", Permission.MANAGE_TOKENS),
+        (_("Phần mềm"), "tokens", Permission.MANAGE_TOKENS),
     ]
     rows = department if actor.is_department else school
     if not actor.is_department and actor.school is None:

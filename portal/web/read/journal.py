@@ -89,6 +89,34 @@ KINDS: Mapping[str, str] = {
 }
 
 
+# Facts about an act, by the name under which the journal keeps them.
+FACTS: Mapping[str, str] = {
+    "code": gettext_noop("mã"),
+    "cause": gettext_noop("nguyên nhân"),
+    "records": gettext_noop("học bạ"),
+    "record": gettext_noop("học bạ"),
+    "packages": gettext_noop("gói"),
+    "recalls": gettext_noop("đề nghị thu hồi"),
+    "admitted": gettext_noop("hợp lệ"),
+    "refused": gettext_noop("không hợp lệ"),
+    "size": gettext_noop("số byte"),
+    "door": gettext_noop("nộp qua"),
+    "kind": gettext_noop("loại"),
+    "state": gettext_noop("trạng thái"),
+    "serial": gettext_noop("số sê-ri"),
+    "user_name": gettext_noop("tên truy cập"),
+    "role": gettext_noop("vai trò"),
+    "shown": gettext_noop("số dòng xem"),
+    "hits": gettext_noop("số kết quả"),
+    "file": gettext_noop("tệp"),
+    "first": gettext_noop("bộ thứ nhất"),
+    "second": gettext_noop("bộ thứ hai"),
+    "agree": gettext_noop("thống nhất"),
+    "starts_at": gettext_noop("từ"),
+    "ends_at": gettext_noop("đến"),
+}
+
+
 @dataclass(frozen=True)
 class Told:
     entry: Entry
@@ -105,5 +133,9 @@ def told(entry: Entry, schools: Mapping[int, str]) -> Told:
         what=_(known) if known else entry.action,
         kind=_(KINDS.get(entry.subject_kind, entry.subject_kind)) if entry.subject_kind else "",
         school=schools.get(entry.school_id or 0, ""),
-        detail=", ".join(f"{key}: {value}" for key, value in entry.detail.items()),
+        detail=", ".join(f"{_fact(key)}: {value}" for key, value in entry.detail.items()),
     )
+
+
+def _fact(key: str) -> str:
+    return _(FACTS[key]) if key in FACTS else key

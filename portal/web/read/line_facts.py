@@ -13,6 +13,7 @@ from gateway import calendar, expiry, stuck, sync
 from gateway.conf import endpoint
 from gateway.models import Endpoint, EndpointEvent, Item, Submission, SyncRun
 from portal.web.formats import moment
+from portal.web.read.run_words import kind_in_words
 
 
 def description_facts() -> list[tuple[str, str]]:
@@ -84,7 +85,7 @@ def worries(*, now: datetime) -> list[str]:
     found = [words[name] % {"n": number} for name, number in numbers.items() if number]
     late = sync.missed(now=now)
     if late:
-        found.append(_("Việc định kỳ chưa chạy đúng lịch: %(kinds)s.") % {"kinds": ", ".join(late)})
+        found.append(_("Việc định kỳ chưa chạy đúng lịch: %(kinds)s.") % {"kinds": ", ".join(map(kind_in_words, late))})
     return found
 
 

@@ -39,6 +39,10 @@ FIGURES: Final[Mapping[str, str]] = {
     "slots_missed": gettext_noop("kỳ bị lỡ"),
     "statements": gettext_noop("bảng kê đã lập"),
     "failed": gettext_noop("lần không xong"),
+    "stuck_uncertain": gettext_noop("gói chưa rõ đã tới hay chưa"),
+    "stuck_queued": gettext_noop("gói chờ gửi quá lâu"),
+    "stuck_held": gettext_noop("gói bị giữ quá lâu"),
+    "stuck_paused": gettext_noop("đường truyền tạm dừng quá lâu"),
 }
 
 
