@@ -67,6 +67,8 @@ def vet(certificate: Certificate, *, now: datetime) -> Vetting:
     chain = build_chain(facts, trust_store(), at=now)
     authorities = tuple(one.common_name or one.subject for one in chain.certificates[1:])
     code = _OF_VERDICT.get(chain.verdict, "") or _against(facts)
+    if code == "CHAIN_INVALID" and facts.is_self_signed:
+        code = "CHAIN_NOT_FOUND"  # it vouches for itself only: nobody we know does
     return Vetting(certificate, facts, authorities, code)
 
 

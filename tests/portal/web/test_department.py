@@ -3,13 +3,16 @@
 import re
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from django.urls import reverse
+from django.utils import timezone
 
 from gateway.models import Endpoint
 from portal.audit.models import Entry
 from portal.rehearsal.install import certificate_columns
 from portal.rehearsal.pki import Flaw
 from portal.schools.models import Certificate
+from portal.schools.vetting import vet
 
 
 def test_holding_and_releasing_needs_a_reason_and_is_journalled(house, browser):
@@ -84,6 +87,11 @@ def test_a_certificate_nobody_vouches_for_cannot_be_approved_and_the_page_says_w
     client.post(reverse("certificate-decide", args=[house.certificate.pk, "duyet"]), {"reason": ""})
     house.certificate.refresh_from_db()
     assert house.certificate.state == "REQUESTED"
+
+
+def test_a_certificate_that_vouches_for_itself_has_no_chain(house, pki):
+    own = Certificate(der=pki.foreign.identity.certificate.public_bytes(Encoding.DER))
+    assert vet(own, now=timezone.now()).code == "CHAIN_NOT_FOUND"
 
 
 def test_the_page_of_certificates_names_owner_chain_and_strength_readably(house, browser, pki):
