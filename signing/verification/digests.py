@@ -94,8 +94,8 @@ def cut_parts(form: bytes, main: Element, tag: str, declared: bytes | None) -> d
     start_tag, end_tag = b"<" + tag.encode(), b"</" + tag.encode() + b">"
     starts = [match.start() for match in re.finditer(re.escape(start_tag) + rb"(?=[ >])", form)]
     elements = list(main.iterdescendants(tag))
-    if len(starts) != len(elements):
-        return {}
+    if not starts or len(starts) != len(elements):
+        return {}  # none there (the element stands elsewhere), or more in the bytes than in the tree
     found: dict[Element, bytes] = {}
     for element, start, following in zip(elements, starts, [*starts[1:], len(form)], strict=True):
         end = form.find(end_tag, start, following)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import replace
 from random import Random
 
 import pytest
 
 from portal.rehearsal.attacks import attacks
+from portal.rehearsal.records import make_record
 from portal.rehearsal.spelling import SPELLINGS
 from signing.verification import recognition
 from signing.verification.digests import cut_parts, declarations
@@ -100,6 +102,16 @@ def test_parts_are_not_cut_where_it_is_not_certain(text):
     main = parse(text.encode()).root
     form = recognition.canonical_bytes(main, exclusive=False)
     assert cut_parts(form, main, "P", declarations(form)) == {}
+
+
+def test_a_time_in_no_namespace_is_judged_by_a_rule_whatever_carrier_is_named(cast):
+    plain = next(item for item in SPELLINGS if item.plain_properties)
+    school = cast.province.schools[0]
+    for target in ("Object", "SignatureProperties", "SignatureProperty"):
+        data = make_record(cast.province, cast.pki, school, 7, spelling=replace(plain, time_target=target)).data
+        recognition.forget()
+        # The generator writes the right canonical text for the Object only; the others are refused by a rule.
+        assert cast.verify(data).code == ("OK" if target == "Object" else "DIGEST_MISMATCH")
 
 
 def test_names_that_begin_alike_and_odd_values_are_cut_right():
