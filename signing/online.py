@@ -16,7 +16,7 @@ from signing.errors import KeyUnavailable, SigningError
 MAX_ANSWER = 20 * 1024 * 1024
 
 
-class SourceAway(SigningError):  # noqa: N818 - the house names conditions, not errors
+class SourceAway(SigningError):
     """The other side could not be reached or gave no usable answer; try later."""
 
 

@@ -8,7 +8,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -17,67 +16,111 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Block',
+            name="Block",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveBigIntegerField(unique=True, verbose_name='số')),
-                ('first_entry', models.PositiveBigIntegerField(verbose_name='từ dòng')),
-                ('last_entry', models.PositiveBigIntegerField(verbose_name='đến dòng')),
-                ('entries', models.PositiveIntegerField(verbose_name='số dòng')),
-                ('root', models.BinaryField(verbose_name='gốc Merkle')),
-                ('previous', models.BinaryField(verbose_name='khối trước')),
-                ('digest', models.BinaryField(verbose_name='dấu vết khối')),
-                ('sealed_at', models.DateTimeField(verbose_name='đóng lúc')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveBigIntegerField(unique=True, verbose_name="số")),
+                ("first_entry", models.PositiveBigIntegerField(verbose_name="từ dòng")),
+                ("last_entry", models.PositiveBigIntegerField(verbose_name="đến dòng")),
+                ("entries", models.PositiveIntegerField(verbose_name="số dòng")),
+                ("root", models.BinaryField(verbose_name="gốc Merkle")),
+                ("previous", models.BinaryField(verbose_name="khối trước")),
+                ("digest", models.BinaryField(verbose_name="dấu vết khối")),
+                ("sealed_at", models.DateTimeField(verbose_name="đóng lúc")),
             ],
             options={
-                'ordering': ['-number'],
+                "ordering": ["-number"],
             },
         ),
         migrations.CreateModel(
-            name='Entry',
+            name="Entry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(verbose_name='lúc')),
-                ('actor_name', models.CharField(max_length=150, verbose_name='ai')),
-                ('action', models.CharField(max_length=60, verbose_name='việc')),
-                ('subject_kind', models.CharField(blank=True, max_length=40, verbose_name='loại đối tượng')),
-                ('subject_id', models.CharField(blank=True, max_length=64, verbose_name='đối tượng')),
-                ('school_id', models.BigIntegerField(null=True, verbose_name='trường')),
-                ('reason', models.CharField(blank=True, max_length=500, verbose_name='lý do')),
-                ('detail', models.JSONField(default=dict, verbose_name='chi tiết')),
-                ('address', models.GenericIPAddressField(null=True, verbose_name='địa chỉ')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField(verbose_name="lúc")),
+                ("actor_name", models.CharField(max_length=150, verbose_name="ai")),
+                ("action", models.CharField(max_length=60, verbose_name="việc")),
+                ("subject_kind", models.CharField(blank=True, max_length=40, verbose_name="loại đối tượng")),
+                ("subject_id", models.CharField(blank=True, max_length=64, verbose_name="đối tượng")),
+                ("school_id", models.BigIntegerField(null=True, verbose_name="trường")),
+                ("reason", models.CharField(blank=True, max_length=500, verbose_name="lý do")),
+                ("detail", models.JSONField(default=dict, verbose_name="chi tiết")),
+                ("address", models.GenericIPAddressField(null=True, verbose_name="địa chỉ")),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='block',
-            trigger=pgtrigger.compiler.Trigger(name='block_append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='2367bbd8e9ec06df9ee102e6d8b6622ebfccb8f8', operation='UPDATE OR DELETE', pgid='pgtrigger_block_append_only_70972', table='audit_block', when='BEFORE')),
+            model_name="block",
+            trigger=pgtrigger.compiler.Trigger(
+                name="block_append_only",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;",
+                    hash="2367bbd8e9ec06df9ee102e6d8b6622ebfccb8f8",
+                    operation="UPDATE OR DELETE",
+                    pgid="pgtrigger_block_append_only_70972",
+                    table="audit_block",
+                    when="BEFORE",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='block',
-            trigger=pgtrigger.compiler.Trigger(name='block_no_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'the journal is append-only';", hash='a44f6643426d5d5448ae7cc1215568f3da70a9ed', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_block_no_truncate_92b5a', table='audit_block', when='BEFORE')),
+            model_name="block",
+            trigger=pgtrigger.compiler.Trigger(
+                name="block_no_truncate",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'the journal is append-only';",
+                    hash="a44f6643426d5d5448ae7cc1215568f3da70a9ed",
+                    level="STATEMENT",
+                    operation="TRUNCATE",
+                    pgid="pgtrigger_block_no_truncate_92b5a",
+                    table="audit_block",
+                    when="BEFORE",
+                ),
+            ),
         ),
         migrations.AddField(
-            model_name='entry',
-            name='actor',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="entry",
+            name="actor",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+            ),
         ),
         migrations.AddIndex(
-            model_name='entry',
-            index=models.Index(fields=['subject_kind', 'subject_id'], name='entry_by_subject'),
+            model_name="entry",
+            index=models.Index(fields=["subject_kind", "subject_id"], name="entry_by_subject"),
         ),
         migrations.AddIndex(
-            model_name='entry',
-            index=models.Index(fields=['school_id', '-id'], name='entry_by_school'),
+            model_name="entry",
+            index=models.Index(fields=["school_id", "-id"], name="entry_by_school"),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='entry',
-            trigger=pgtrigger.compiler.Trigger(name='entry_append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='77a36a6359cf9485348899afec195f5e20fddbaa', operation='UPDATE OR DELETE', pgid='pgtrigger_entry_append_only_04ad0', table='audit_entry', when='BEFORE')),
+            model_name="entry",
+            trigger=pgtrigger.compiler.Trigger(
+                name="entry_append_only",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;",
+                    hash="77a36a6359cf9485348899afec195f5e20fddbaa",
+                    operation="UPDATE OR DELETE",
+                    pgid="pgtrigger_entry_append_only_04ad0",
+                    table="audit_entry",
+                    when="BEFORE",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='entry',
-            trigger=pgtrigger.compiler.Trigger(name='entry_no_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'the journal is append-only';", hash='8bc061fcfc12079a2d44e273fa6f76c46f5f6bf6', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_entry_no_truncate_b3402', table='audit_entry', when='BEFORE')),
+            model_name="entry",
+            trigger=pgtrigger.compiler.Trigger(
+                name="entry_no_truncate",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'the journal is append-only';",
+                    hash="8bc061fcfc12079a2d44e273fa6f76c46f5f6bf6",
+                    level="STATEMENT",
+                    operation="TRUNCATE",
+                    pgid="pgtrigger_entry_no_truncate_b3402",
+                    table="audit_entry",
+                    when="BEFORE",
+                ),
+            ),
         ),
     ]

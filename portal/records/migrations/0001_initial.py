@@ -11,224 +11,472 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0002_initial'),
-        ('gateway', '0001_initial'),
-        ('schools', '0001_initial'),
+        ("accounts", "0002_initial"),
+        ("gateway", "0001_initial"),
+        ("schools", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Content',
+            name="Content",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, primary_key=True, serialize=False)),
-                ('size', models.BigIntegerField(default=0, verbose_name='số byte')),
-                ('sha256', models.CharField(blank=True, max_length=64, verbose_name='dấu vết SHA-256')),
-                ('is_complete', models.BooleanField(default=False, verbose_name='đã trọn vẹn')),
-                ('started_at', models.DateTimeField(verbose_name='bắt đầu lúc')),
+                ("id", models.UUIDField(default=uuid.uuid4, primary_key=True, serialize=False)),
+                ("size", models.BigIntegerField(default=0, verbose_name="số byte")),
+                ("sha256", models.CharField(blank=True, max_length=64, verbose_name="dấu vết SHA-256")),
+                ("is_complete", models.BooleanField(default=False, verbose_name="đã trọn vẹn")),
+                ("started_at", models.DateTimeField(verbose_name="bắt đầu lúc")),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('is_complete', False)), fields=['started_at'], name='content_broken_off')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("is_complete", False)), fields=["started_at"], name="content_broken_off"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Batch',
+            name="Batch",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, primary_key=True, serialize=False)),
-                ('message_id', models.CharField(max_length=100, verbose_name='mã giao dịch')),
-                ('other_message_ids', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=100), blank=True, default=list, size=None, verbose_name='mã giao dịch khác')),
-                ('declared_year', models.PositiveSmallIntegerField(null=True, verbose_name='năm học khai báo')),
-                ('door', models.CharField(choices=[('BROWSER', 'Trang web'), ('EXCHANGE', 'Phần mềm trường')], max_length=8, verbose_name='cửa nhận')),
-                ('file_name', models.CharField(blank=True, max_length=255, verbose_name='tên tệp')),
-                ('file_kind', models.CharField(choices=[('LIST', 'Danh sách học bạ'), ('RECORD', 'Một học bạ'), ('ZIP', 'Tệp nén ZIP')], max_length=6, verbose_name='loại tệp')),
-                ('sha256', models.CharField(max_length=64, verbose_name='dấu vết SHA-256')),
-                ('state', models.CharField(choices=[('RECEIVED', 'Đã nhận'), ('OPENED', 'Đang kiểm tra'), ('PROCESSED', 'Đã kiểm tra xong'), ('REFUSED', 'Bị từ chối')], default='RECEIVED', max_length=9, verbose_name='trạng thái')),
-                ('received_at', models.DateTimeField(verbose_name='nhận lúc')),
-                ('opened_at', models.DateTimeField(null=True, verbose_name='mở lúc')),
-                ('processed_at', models.DateTimeField(null=True, verbose_name='kiểm tra xong lúc')),
-                ('refusal_code', models.CharField(blank=True, max_length=40, verbose_name='mã từ chối')),
-                ('refusal', models.TextField(blank=True, verbose_name='lý do từ chối')),
-                ('seal_report', models.JSONField(null=True, verbose_name='kết quả kiểm tra chữ ký danh sách')),
-                ('record_count', models.PositiveIntegerField(null=True, verbose_name='số học bạ')),
-                ('admitted_count', models.PositiveIntegerField(default=0, verbose_name='hợp lệ')),
-                ('refused_count', models.PositiveIntegerField(default=0, verbose_name='không hợp lệ')),
-                ('remarks', models.JSONField(default=list, verbose_name='ghi chú khi mở tệp')),
-                ('lease_until', models.DateTimeField(null=True, verbose_name='giữ đến')),
-                ('attempts_made', models.PositiveIntegerField(default=0, verbose_name='số lần xử lý')),
-                ('attempts_in_vain', models.PositiveSmallIntegerField(default=0, verbose_name='số lần không tiến triển')),
-                ('set_aside_at', models.DateTimeField(null=True, verbose_name='để riêng lúc')),
-                ('set_aside_code', models.CharField(blank=True, max_length=40, verbose_name='mã để riêng')),
-                ('api_token', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.apitoken')),
-                ('school', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='batches', to='schools.school')),
-                ('sender', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('content', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='batch', to='records.content')),
+                ("id", models.UUIDField(default=uuid.uuid4, primary_key=True, serialize=False)),
+                ("message_id", models.CharField(max_length=100, verbose_name="mã giao dịch")),
+                (
+                    "other_message_ids",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=100),
+                        blank=True,
+                        default=list,
+                        size=None,
+                        verbose_name="mã giao dịch khác",
+                    ),
+                ),
+                ("declared_year", models.PositiveSmallIntegerField(null=True, verbose_name="năm học khai báo")),
+                (
+                    "door",
+                    models.CharField(
+                        choices=[("BROWSER", "Trang web"), ("EXCHANGE", "Phần mềm trường")],
+                        max_length=8,
+                        verbose_name="cửa nhận",
+                    ),
+                ),
+                ("file_name", models.CharField(blank=True, max_length=255, verbose_name="tên tệp")),
+                (
+                    "file_kind",
+                    models.CharField(
+                        choices=[("LIST", "Danh sách học bạ"), ("RECORD", "Một học bạ"), ("ZIP", "Tệp nén ZIP")],
+                        max_length=6,
+                        verbose_name="loại tệp",
+                    ),
+                ),
+                ("sha256", models.CharField(max_length=64, verbose_name="dấu vết SHA-256")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("RECEIVED", "Đã nhận"),
+                            ("OPENED", "Đang kiểm tra"),
+                            ("PROCESSED", "Đã kiểm tra xong"),
+                            ("REFUSED", "Bị từ chối"),
+                        ],
+                        default="RECEIVED",
+                        max_length=9,
+                        verbose_name="trạng thái",
+                    ),
+                ),
+                ("received_at", models.DateTimeField(verbose_name="nhận lúc")),
+                ("opened_at", models.DateTimeField(null=True, verbose_name="mở lúc")),
+                ("processed_at", models.DateTimeField(null=True, verbose_name="kiểm tra xong lúc")),
+                ("refusal_code", models.CharField(blank=True, max_length=40, verbose_name="mã từ chối")),
+                ("refusal", models.TextField(blank=True, verbose_name="lý do từ chối")),
+                ("seal_report", models.JSONField(null=True, verbose_name="kết quả kiểm tra chữ ký danh sách")),
+                ("record_count", models.PositiveIntegerField(null=True, verbose_name="số học bạ")),
+                ("admitted_count", models.PositiveIntegerField(default=0, verbose_name="hợp lệ")),
+                ("refused_count", models.PositiveIntegerField(default=0, verbose_name="không hợp lệ")),
+                ("remarks", models.JSONField(default=list, verbose_name="ghi chú khi mở tệp")),
+                ("lease_until", models.DateTimeField(null=True, verbose_name="giữ đến")),
+                ("attempts_made", models.PositiveIntegerField(default=0, verbose_name="số lần xử lý")),
+                (
+                    "attempts_in_vain",
+                    models.PositiveSmallIntegerField(default=0, verbose_name="số lần không tiến triển"),
+                ),
+                ("set_aside_at", models.DateTimeField(null=True, verbose_name="để riêng lúc")),
+                ("set_aside_code", models.CharField(blank=True, max_length=40, verbose_name="mã để riêng")),
+                (
+                    "api_token",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="accounts.apitoken"
+                    ),
+                ),
+                (
+                    "school",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="batches", to="schools.school"
+                    ),
+                ),
+                (
+                    "sender",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "content",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="batch", to="records.content"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-received_at'],
+                "ordering": ["-received_at"],
             },
         ),
         migrations.CreateModel(
-            name='ContentChunk',
+            name="ContentChunk",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('index', models.PositiveIntegerField(verbose_name='thứ tự')),
-                ('data', models.BinaryField(verbose_name='dữ liệu')),
-                ('content', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='chunks', to='records.content')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("index", models.PositiveIntegerField(verbose_name="thứ tự")),
+                ("data", models.BinaryField(verbose_name="dữ liệu")),
+                (
+                    "content",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="chunks", to="records.content"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Record',
+            name="Record",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveIntegerField(verbose_name='thứ tự trong lô')),
-                ('source', models.CharField(blank=True, max_length=255, verbose_name='tệp trong ZIP')),
-                ('state', models.CharField(choices=[('RECEIVED', 'Chờ kiểm tra'), ('ADMITTED', 'Hợp lệ, chờ gửi'), ('DISPATCHED', 'Đã chuyển gửi Bộ'), ('REFUSED', 'Không hợp lệ')], max_length=10, verbose_name='trạng thái')),
-                ('standing', models.CharField(choices=[('NONE', 'Chưa có giá trị'), ('IN_FORCE', 'Đang lưu hành'), ('RECALLED', 'Đã thu hồi'), ('RELEASED', 'Đã được thay thế')], default='NONE', max_length=8, verbose_name='giá trị')),
-                ('lookup_uuid', models.UUIDField(null=True, verbose_name='mã tra cứu')),
-                ('profile', models.CharField(blank=True, max_length=40, verbose_name='khuôn dạng')),
-                ('level', models.CharField(blank=True, choices=[('02', 'Tiểu học'), ('03', 'Trung học cơ sở'), ('04', 'Trung học phổ thông'), ('05', 'Giáo dục thường xuyên')], max_length=2, verbose_name='cấp học')),
-                ('grade', models.CharField(blank=True, max_length=2, verbose_name='khối')),
-                ('school_year', models.CharField(blank=True, max_length=9, verbose_name='năm học')),
-                ('pupil_code', models.CharField(blank=True, max_length=20, verbose_name='mã học sinh')),
-                ('cccd', models.CharField(blank=True, max_length=12, verbose_name='số định danh cá nhân')),
-                ('full_name', models.CharField(blank=True, max_length=150, verbose_name='họ và tên')),
-                ('birth_on', models.DateField(null=True, verbose_name='ngày sinh')),
-                ('class_name', models.CharField(blank=True, max_length=100, verbose_name='lớp')),
-                ('data', models.BinaryField(verbose_name='dữ liệu (zstd)')),
-                ('data_size', models.PositiveIntegerField(verbose_name='số byte gốc')),
-                ('sha256', models.BinaryField(verbose_name='dấu vết SHA-256')),
-                ('digest', models.BinaryField(null=True, verbose_name='dấu vết phần được ký')),
-                ('findings', models.JSONField(default=list, verbose_name='kết quả kiểm tra')),
-                ('error_count', models.PositiveSmallIntegerField(default=0, verbose_name='số lỗi')),
-                ('warning_count', models.PositiveSmallIntegerField(default=0, verbose_name='số cảnh báo')),
-                ('report', models.BinaryField(null=True, verbose_name='kết quả kiểm tra chữ ký (zstd)')),
-                ('checked_at', models.DateTimeField(null=True, verbose_name='kiểm tra lúc')),
-                ('next_check_at', models.DateTimeField(null=True, verbose_name='kiểm tra lại lúc')),
-                ('dispatched_at', models.DateTimeField(null=True, verbose_name='chuyển gửi lúc')),
-                ('batch', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='records', to='records.batch')),
-                ('item', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='record', to='gateway.item')),
-                ('school', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='records', to='schools.school')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.PositiveIntegerField(verbose_name="thứ tự trong lô")),
+                ("source", models.CharField(blank=True, max_length=255, verbose_name="tệp trong ZIP")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("RECEIVED", "Chờ kiểm tra"),
+                            ("ADMITTED", "Hợp lệ, chờ gửi"),
+                            ("DISPATCHED", "Đã chuyển gửi Bộ"),
+                            ("REFUSED", "Không hợp lệ"),
+                        ],
+                        max_length=10,
+                        verbose_name="trạng thái",
+                    ),
+                ),
+                (
+                    "standing",
+                    models.CharField(
+                        choices=[
+                            ("NONE", "Chưa có giá trị"),
+                            ("IN_FORCE", "Đang lưu hành"),
+                            ("RECALLED", "Đã thu hồi"),
+                            ("RELEASED", "Đã được thay thế"),
+                        ],
+                        default="NONE",
+                        max_length=8,
+                        verbose_name="giá trị",
+                    ),
+                ),
+                ("lookup_uuid", models.UUIDField(null=True, verbose_name="mã tra cứu")),
+                ("profile", models.CharField(blank=True, max_length=40, verbose_name="khuôn dạng")),
+                (
+                    "level",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("02", "Tiểu học"),
+                            ("03", "Trung học cơ sở"),
+                            ("04", "Trung học phổ thông"),
+                            ("05", "Giáo dục thường xuyên"),
+                        ],
+                        max_length=2,
+                        verbose_name="cấp học",
+                    ),
+                ),
+                ("grade", models.CharField(blank=True, max_length=2, verbose_name="khối")),
+                ("school_year", models.CharField(blank=True, max_length=9, verbose_name="năm học")),
+                ("pupil_code", models.CharField(blank=True, max_length=20, verbose_name="mã học sinh")),
+                ("cccd", models.CharField(blank=True, max_length=12, verbose_name="số định danh cá nhân")),
+                ("full_name", models.CharField(blank=True, max_length=150, verbose_name="họ và tên")),
+                ("birth_on", models.DateField(null=True, verbose_name="ngày sinh")),
+                ("class_name", models.CharField(blank=True, max_length=100, verbose_name="lớp")),
+                ("data", models.BinaryField(verbose_name="dữ liệu (zstd)")),
+                ("data_size", models.PositiveIntegerField(verbose_name="số byte gốc")),
+                ("sha256", models.BinaryField(verbose_name="dấu vết SHA-256")),
+                ("digest", models.BinaryField(null=True, verbose_name="dấu vết phần được ký")),
+                ("findings", models.JSONField(default=list, verbose_name="kết quả kiểm tra")),
+                ("error_count", models.PositiveSmallIntegerField(default=0, verbose_name="số lỗi")),
+                ("warning_count", models.PositiveSmallIntegerField(default=0, verbose_name="số cảnh báo")),
+                ("report", models.BinaryField(null=True, verbose_name="kết quả kiểm tra chữ ký (zstd)")),
+                ("checked_at", models.DateTimeField(null=True, verbose_name="kiểm tra lúc")),
+                ("next_check_at", models.DateTimeField(null=True, verbose_name="kiểm tra lại lúc")),
+                ("dispatched_at", models.DateTimeField(null=True, verbose_name="chuyển gửi lúc")),
+                (
+                    "batch",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="records", to="records.batch"
+                    ),
+                ),
+                (
+                    "item",
+                    models.OneToOneField(
+                        null=True, on_delete=django.db.models.deletion.PROTECT, related_name="record", to="gateway.item"
+                    ),
+                ),
+                (
+                    "school",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="records", to="schools.school"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['batch', 'position'],
+                "ordering": ["batch", "position"],
             },
         ),
         migrations.CreateModel(
-            name='Recall',
+            name="Recall",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, primary_key=True, serialize=False)),
-                ('state', models.CharField(choices=[('REQUESTED', 'Chờ duyệt'), ('APPROVED', 'Đã duyệt'), ('DECLINED', 'Từ chối'), ('DISPATCHED', 'Đã gửi Bộ')], default='REQUESTED', max_length=10, verbose_name='trạng thái')),
-                ('reason', models.CharField(max_length=500, verbose_name='lý do')),
-                ('requested_at', models.DateTimeField(verbose_name='đề nghị lúc')),
-                ('decided_at', models.DateTimeField(null=True, verbose_name='quyết định lúc')),
-                ('decision', models.CharField(blank=True, max_length=500, verbose_name='ý kiến')),
-                ('decided_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('item', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='recall', to='gateway.item')),
-                ('requested_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('record', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='recalls', to='records.record')),
+                ("id", models.UUIDField(default=uuid.uuid4, primary_key=True, serialize=False)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("REQUESTED", "Chờ duyệt"),
+                            ("APPROVED", "Đã duyệt"),
+                            ("DECLINED", "Từ chối"),
+                            ("DISPATCHED", "Đã gửi Bộ"),
+                        ],
+                        default="REQUESTED",
+                        max_length=10,
+                        verbose_name="trạng thái",
+                    ),
+                ),
+                ("reason", models.CharField(max_length=500, verbose_name="lý do")),
+                ("requested_at", models.DateTimeField(verbose_name="đề nghị lúc")),
+                ("decided_at", models.DateTimeField(null=True, verbose_name="quyết định lúc")),
+                ("decision", models.CharField(blank=True, max_length=500, verbose_name="ý kiến")),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "item",
+                    models.OneToOneField(
+                        null=True, on_delete=django.db.models.deletion.PROTECT, related_name="recall", to="gateway.item"
+                    ),
+                ),
+                (
+                    "requested_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "record",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="recalls", to="records.record"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-requested_at'],
+                "ordering": ["-requested_at"],
             },
         ),
         migrations.AddIndex(
-            model_name='batch',
-            index=models.Index(condition=models.Q(('set_aside_at__isnull', True), ('state__in', ['RECEIVED', 'OPENED'])), fields=['received_at'], name='batch_to_process'),
+            model_name="batch",
+            index=models.Index(
+                condition=models.Q(("set_aside_at__isnull", True), ("state__in", ["RECEIVED", "OPENED"])),
+                fields=["received_at"],
+                name="batch_to_process",
+            ),
         ),
         migrations.AddIndex(
-            model_name='batch',
-            index=models.Index(fields=['school', '-received_at'], name='batch_of_school'),
+            model_name="batch",
+            index=models.Index(fields=["school", "-received_at"], name="batch_of_school"),
         ),
         migrations.AddIndex(
-            model_name='batch',
-            index=models.Index(fields=['-received_at'], name='batch_newest'),
+            model_name="batch",
+            index=models.Index(fields=["-received_at"], name="batch_newest"),
         ),
         migrations.AddConstraint(
-            model_name='batch',
-            constraint=models.UniqueConstraint(fields=('school', 'message_id'), name='batch_message_once'),
+            model_name="batch",
+            constraint=models.UniqueConstraint(fields=("school", "message_id"), name="batch_message_once"),
         ),
         migrations.AddConstraint(
-            model_name='batch',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'REFUSED'), _negated=True), fields=('school', 'sha256'), name='batch_bytes_once'),
+            model_name="batch",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", "REFUSED"), _negated=True),
+                fields=("school", "sha256"),
+                name="batch_bytes_once",
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='batch',
-            trigger=pgtrigger.compiler.Trigger(name='batch_moves', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."state" IS DISTINCT FROM (NEW."state"))', declare='DECLARE _is_valid_transition BOOLEAN;', func='SELECT CONCAT(OLD."state", \':\', NEW."state") = ANY(\'{RECEIVED:OPENED,RECEIVED:REFUSED,OPENED:PROCESSED,OPENED:REFUSED}\'::text[]) INTO _is_valid_transition; IF (_is_valid_transition IS FALSE AND OLD."state" IS DISTINCT FROM NEW."state") THEN RAISE EXCEPTION \'pgtrigger: Invalid transition of field "state" from "%" to "%" on table %\', OLD."state", NEW."state", TG_TABLE_NAME; ELSE RETURN NEW; END IF;', hash='6fe1f26a2b61f92aa568e870d5f16ff0d9ac7afa', operation='UPDATE', pgid='pgtrigger_batch_moves_6f477', table='records_batch', when='BEFORE')),
+            model_name="batch",
+            trigger=pgtrigger.compiler.Trigger(
+                name="batch_moves",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition='WHEN (OLD."state" IS DISTINCT FROM (NEW."state"))',
+                    declare="DECLARE _is_valid_transition BOOLEAN;",
+                    func='SELECT CONCAT(OLD."state", \':\', NEW."state") = ANY(\'{RECEIVED:OPENED,RECEIVED:REFUSED,OPENED:PROCESSED,OPENED:REFUSED}\'::text[]) INTO _is_valid_transition; IF (_is_valid_transition IS FALSE AND OLD."state" IS DISTINCT FROM NEW."state") THEN RAISE EXCEPTION \'pgtrigger: Invalid transition of field "state" from "%" to "%" on table %\', OLD."state", NEW."state", TG_TABLE_NAME; ELSE RETURN NEW; END IF;',
+                    hash="6fe1f26a2b61f92aa568e870d5f16ff0d9ac7afa",
+                    operation="UPDATE",
+                    pgid="pgtrigger_batch_moves_6f477",
+                    table="records_batch",
+                    when="BEFORE",
+                ),
+            ),
         ),
         migrations.AddConstraint(
-            model_name='contentchunk',
-            constraint=models.UniqueConstraint(fields=('content', 'index'), name='chunk_once'),
+            model_name="contentchunk",
+            constraint=models.UniqueConstraint(fields=("content", "index"), name="chunk_once"),
         ),
         migrations.AddIndex(
-            model_name='record',
-            index=models.Index(condition=models.Q(('standing', 'IN_FORCE'), ('state', 'ADMITTED')), fields=['school_year', 'level', 'id'], name='record_to_pack'),
+            model_name="record",
+            index=models.Index(
+                condition=models.Q(("standing", "IN_FORCE"), ("state", "ADMITTED")),
+                fields=["school_year", "level", "id"],
+                name="record_to_pack",
+            ),
         ),
         migrations.AddIndex(
-            model_name='record',
-            index=models.Index(condition=models.Q(('state', 'RECEIVED')), fields=['next_check_at'], name='record_to_check_again'),
+            model_name="record",
+            index=models.Index(
+                condition=models.Q(("state", "RECEIVED")), fields=["next_check_at"], name="record_to_check_again"
+            ),
         ),
         migrations.AddIndex(
-            model_name='record',
-            index=models.Index(fields=['school', 'school_year', 'level', 'state'], name='record_counts'),
+            model_name="record",
+            index=models.Index(fields=["school", "school_year", "level", "state"], name="record_counts"),
         ),
         migrations.AddIndex(
-            model_name='record',
-            index=models.Index(fields=['lookup_uuid'], name='record_by_uuid'),
+            model_name="record",
+            index=models.Index(fields=["lookup_uuid"], name="record_by_uuid"),
         ),
         migrations.AddIndex(
-            model_name='record',
-            index=models.Index(fields=['pupil_code'], name='record_by_pupil'),
+            model_name="record",
+            index=models.Index(fields=["pupil_code"], name="record_by_pupil"),
         ),
         migrations.AddIndex(
-            model_name='record',
-            index=models.Index(fields=['cccd'], name='record_by_cccd'),
+            model_name="record",
+            index=models.Index(fields=["cccd"], name="record_by_cccd"),
         ),
         migrations.AddConstraint(
-            model_name='record',
-            constraint=models.UniqueConstraint(fields=('batch', 'position'), name='record_position_once'),
+            model_name="record",
+            constraint=models.UniqueConstraint(fields=("batch", "position"), name="record_position_once"),
         ),
         migrations.AddConstraint(
-            model_name='record',
-            constraint=models.UniqueConstraint(condition=models.Q(('standing__in', ['IN_FORCE', 'RECALLED'])), fields=('lookup_uuid',), name='record_uuid_once'),
+            model_name="record",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("standing__in", ["IN_FORCE", "RECALLED"])),
+                fields=("lookup_uuid",),
+                name="record_uuid_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='record',
-            constraint=models.UniqueConstraint(condition=models.Q(('standing', 'IN_FORCE')), fields=('cccd', 'school_year', 'grade'), name='record_one_in_force'),
+            model_name="record",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("standing", "IN_FORCE")),
+                fields=("cccd", "school_year", "grade"),
+                name="record_one_in_force",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='record',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('item__isnull', False), ('state', 'DISPATCHED')), models.Q(models.Q(('state', 'DISPATCHED'), _negated=True), ('item__isnull', True)), _connector='OR'), name='record_dispatched_has_item'),
+            model_name="record",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("item__isnull", False), ("state", "DISPATCHED")),
+                    models.Q(models.Q(("state", "DISPATCHED"), _negated=True), ("item__isnull", True)),
+                    _connector="OR",
+                ),
+                name="record_dispatched_has_item",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='record',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['ADMITTED', 'DISPATCHED']), ('standing', 'NONE'), _connector='OR'), name='record_standing_only_when_admitted'),
+            model_name="record",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["ADMITTED", "DISPATCHED"]), ("standing", "NONE"), _connector="OR"),
+                name="record_standing_only_when_admitted",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='record',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['ADMITTED', 'DISPATCHED']), _negated=True), ('error_count', 0), _connector='OR'), name='record_admitted_clean'),
+            model_name="record",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state__in", ["ADMITTED", "DISPATCHED"]), _negated=True),
+                    ("error_count", 0),
+                    _connector="OR",
+                ),
+                name="record_admitted_clean",
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='record',
-            trigger=pgtrigger.compiler.Trigger(name='record_moves', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."state" IS DISTINCT FROM (NEW."state"))', declare='DECLARE _is_valid_transition BOOLEAN;', func='SELECT CONCAT(OLD."state", \':\', NEW."state") = ANY(\'{RECEIVED:ADMITTED,RECEIVED:REFUSED,ADMITTED:DISPATCHED,DISPATCHED:ADMITTED,ADMITTED:REFUSED}\'::text[]) INTO _is_valid_transition; IF (_is_valid_transition IS FALSE AND OLD."state" IS DISTINCT FROM NEW."state") THEN RAISE EXCEPTION \'pgtrigger: Invalid transition of field "state" from "%" to "%" on table %\', OLD."state", NEW."state", TG_TABLE_NAME; ELSE RETURN NEW; END IF;', hash='0efc5b785840abb6512dfb79b7dde75f53530d07', operation='UPDATE', pgid='pgtrigger_record_moves_b6e45', table='records_record', when='BEFORE')),
+            model_name="record",
+            trigger=pgtrigger.compiler.Trigger(
+                name="record_moves",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition='WHEN (OLD."state" IS DISTINCT FROM (NEW."state"))',
+                    declare="DECLARE _is_valid_transition BOOLEAN;",
+                    func='SELECT CONCAT(OLD."state", \':\', NEW."state") = ANY(\'{RECEIVED:ADMITTED,RECEIVED:REFUSED,ADMITTED:DISPATCHED,DISPATCHED:ADMITTED,ADMITTED:REFUSED}\'::text[]) INTO _is_valid_transition; IF (_is_valid_transition IS FALSE AND OLD."state" IS DISTINCT FROM NEW."state") THEN RAISE EXCEPTION \'pgtrigger: Invalid transition of field "state" from "%" to "%" on table %\', OLD."state", NEW."state", TG_TABLE_NAME; ELSE RETURN NEW; END IF;',
+                    hash="0efc5b785840abb6512dfb79b7dde75f53530d07",
+                    operation="UPDATE",
+                    pgid="pgtrigger_record_moves_b6e45",
+                    table="records_record",
+                    when="BEFORE",
+                ),
+            ),
         ),
         migrations.AddIndex(
-            model_name='recall',
-            index=models.Index(condition=models.Q(('state', 'APPROVED')), fields=['decided_at'], name='recall_to_pack'),
+            model_name="recall",
+            index=models.Index(condition=models.Q(("state", "APPROVED")), fields=["decided_at"], name="recall_to_pack"),
         ),
         migrations.AddConstraint(
-            model_name='recall',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['REQUESTED', 'APPROVED', 'DISPATCHED'])), fields=('record',), name='recall_once'),
+            model_name="recall",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ["REQUESTED", "APPROVED", "DISPATCHED"])),
+                fields=("record",),
+                name="recall_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='recall',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('item__isnull', False), ('state', 'DISPATCHED')), models.Q(models.Q(('state', 'DISPATCHED'), _negated=True), ('item__isnull', True)), _connector='OR'), name='recall_dispatched_has_item'),
+            model_name="recall",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("item__isnull", False), ("state", "DISPATCHED")),
+                    models.Q(models.Q(("state", "DISPATCHED"), _negated=True), ("item__isnull", True)),
+                    _connector="OR",
+                ),
+                name="recall_dispatched_has_item",
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='recall',
-            trigger=pgtrigger.compiler.Trigger(name='recall_moves', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."state" IS DISTINCT FROM (NEW."state"))', declare='DECLARE _is_valid_transition BOOLEAN;', func='SELECT CONCAT(OLD."state", \':\', NEW."state") = ANY(\'{REQUESTED:APPROVED,REQUESTED:DECLINED,APPROVED:DISPATCHED,DISPATCHED:APPROVED}\'::text[]) INTO _is_valid_transition; IF (_is_valid_transition IS FALSE AND OLD."state" IS DISTINCT FROM NEW."state") THEN RAISE EXCEPTION \'pgtrigger: Invalid transition of field "state" from "%" to "%" on table %\', OLD."state", NEW."state", TG_TABLE_NAME; ELSE RETURN NEW; END IF;', hash='1a91b902b9d270a93cb01b447e51160e58a84f82', operation='UPDATE', pgid='pgtrigger_recall_moves_5c87d', table='records_recall', when='BEFORE')),
+            model_name="recall",
+            trigger=pgtrigger.compiler.Trigger(
+                name="recall_moves",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition='WHEN (OLD."state" IS DISTINCT FROM (NEW."state"))',
+                    declare="DECLARE _is_valid_transition BOOLEAN;",
+                    func='SELECT CONCAT(OLD."state", \':\', NEW."state") = ANY(\'{REQUESTED:APPROVED,REQUESTED:DECLINED,APPROVED:DISPATCHED,DISPATCHED:APPROVED}\'::text[]) INTO _is_valid_transition; IF (_is_valid_transition IS FALSE AND OLD."state" IS DISTINCT FROM NEW."state") THEN RAISE EXCEPTION \'pgtrigger: Invalid transition of field "state" from "%" to "%" on table %\', OLD."state", NEW."state", TG_TABLE_NAME; ELSE RETURN NEW; END IF;',
+                    hash="1a91b902b9d270a93cb01b447e51160e58a84f82",
+                    operation="UPDATE",
+                    pgid="pgtrigger_recall_moves_5c87d",
+                    table="records_recall",
+                    when="BEFORE",
+                ),
+            ),
         ),
     ]

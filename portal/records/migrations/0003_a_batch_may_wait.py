@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('records', '0002_store_compressed_bytes_as_they_are'),
+        ("records", "0002_store_compressed_bytes_as_they_are"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='batch',
-            name='next_check_at',
-            field=models.DateTimeField(null=True, verbose_name='xử lý tiếp lúc'),
+            model_name="batch",
+            name="next_check_at",
+            field=models.DateTimeField(null=True, verbose_name="xử lý tiếp lúc"),
         ),
     ]

@@ -5,21 +5,22 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('gateway', '0001_initial'),
-        ('records', '0003_a_batch_may_wait'),
+        ("gateway", "0001_initial"),
+        ("records", "0003_a_batch_may_wait"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='recall',
-            name='message_id',
-            field=models.CharField(blank=True, max_length=100, verbose_name='mã giao dịch'),
+            model_name="recall",
+            name="message_id",
+            field=models.CharField(blank=True, max_length=100, verbose_name="mã giao dịch"),
         ),
         migrations.AddIndex(
-            model_name='recall',
-            index=models.Index(condition=models.Q(('message_id', ''), _negated=True), fields=['message_id'], name='recall_by_message'),
+            model_name="recall",
+            index=models.Index(
+                condition=models.Q(("message_id", ""), _negated=True), fields=["message_id"], name="recall_by_message"
+            ),
         ),
     ]

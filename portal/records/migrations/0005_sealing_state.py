@@ -6,28 +6,35 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('records', '0004_messages_of_software'),
+        ("records", "0004_messages_of_software"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='SealingState',
+            name="SealingState",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('cause_code', models.CharField(blank=True, max_length=40, verbose_name='mã nguyên nhân')),
-                ('cause', models.CharField(blank=True, max_length=500, verbose_name='nguyên nhân')),
-                ('failing_since', models.DateTimeField(null=True, verbose_name='không đóng dấu được từ')),
-                ('failures', models.PositiveIntegerField(default=0, verbose_name='số lần không được')),
-                ('next_try_at', models.DateTimeField(null=True, verbose_name='thử lại lúc')),
-                ('needs_person', models.BooleanField(default=False, verbose_name='chờ người')),
-                ('confirmed_at', models.DateTimeField(null=True, verbose_name='xác nhận lúc')),
-                ('confirmed_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("cause_code", models.CharField(blank=True, max_length=40, verbose_name="mã nguyên nhân")),
+                ("cause", models.CharField(blank=True, max_length=500, verbose_name="nguyên nhân")),
+                ("failing_since", models.DateTimeField(null=True, verbose_name="không đóng dấu được từ")),
+                ("failures", models.PositiveIntegerField(default=0, verbose_name="số lần không được")),
+                ("next_try_at", models.DateTimeField(null=True, verbose_name="thử lại lúc")),
+                ("needs_person", models.BooleanField(default=False, verbose_name="chờ người")),
+                ("confirmed_at", models.DateTimeField(null=True, verbose_name="xác nhận lúc")),
+                (
+                    "confirmed_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('pk', 1)), name='sealing_state_one_row')],
+                "constraints": [models.CheckConstraint(condition=models.Q(("pk", 1)), name="sealing_state_one_row")],
             },
         ),
     ]

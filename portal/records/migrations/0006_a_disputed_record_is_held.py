@@ -6,18 +6,29 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('records', '0005_sealing_state'),
+        ("records", "0005_sealing_state"),
     ]
 
     operations = [
         pgtrigger.migrations.RemoveTrigger(
-            model_name='record',
-            name='record_moves',
+            model_name="record",
+            name="record_moves",
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='record',
-            trigger=pgtrigger.compiler.Trigger(name='record_moves', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."state" IS DISTINCT FROM (NEW."state"))', declare='DECLARE _is_valid_transition BOOLEAN;', func='SELECT CONCAT(OLD."state", \':\', NEW."state") = ANY(\'{RECEIVED:ADMITTED,RECEIVED:REFUSED,ADMITTED:DISPATCHED,DISPATCHED:ADMITTED,ADMITTED:REFUSED,ADMITTED:RECEIVED}\'::text[]) INTO _is_valid_transition; IF (_is_valid_transition IS FALSE AND OLD."state" IS DISTINCT FROM NEW."state") THEN RAISE EXCEPTION \'pgtrigger: Invalid transition of field "state" from "%" to "%" on table %\', OLD."state", NEW."state", TG_TABLE_NAME; ELSE RETURN NEW; END IF;', hash='f1db0b6ef2853272460c07d6faff0b9e81229a0d', operation='UPDATE', pgid='pgtrigger_record_moves_b6e45', table='records_record', when='BEFORE')),
+            model_name="record",
+            trigger=pgtrigger.compiler.Trigger(
+                name="record_moves",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition='WHEN (OLD."state" IS DISTINCT FROM (NEW."state"))',
+                    declare="DECLARE _is_valid_transition BOOLEAN;",
+                    func='SELECT CONCAT(OLD."state", \':\', NEW."state") = ANY(\'{RECEIVED:ADMITTED,RECEIVED:REFUSED,ADMITTED:DISPATCHED,DISPATCHED:ADMITTED,ADMITTED:REFUSED,ADMITTED:RECEIVED}\'::text[]) INTO _is_valid_transition; IF (_is_valid_transition IS FALSE AND OLD."state" IS DISTINCT FROM NEW."state") THEN RAISE EXCEPTION \'pgtrigger: Invalid transition of field "state" from "%" to "%" on table %\', OLD."state", NEW."state", TG_TABLE_NAME; ELSE RETURN NEW; END IF;',
+                    hash="f1db0b6ef2853272460c07d6faff0b9e81229a0d",
+                    operation="UPDATE",
+                    pgid="pgtrigger_record_moves_b6e45",
+                    table="records_record",
+                    when="BEFORE",
+                ),
+            ),
         ),
     ]

@@ -174,9 +174,7 @@ def _judge_waiting(claim: Claim, court: Court, *, now: datetime) -> None:
             for position, source, data in rows
         ]
         court.keep_evidence(now=now)
-        storing.store_again(
-            batch=claim.batch, judged=judged, now=now, hold=claim.hold, recheck_at=_recheck_at(now)
-        )
+        storing.store_again(batch=claim.batch, judged=judged, now=now, hold=claim.hold, recheck_at=_recheck_at(now))
 
 
 def _recheck_at(now: datetime) -> datetime:
