@@ -3,7 +3,13 @@
 Exit status: 0 all passed / all agree, 1 something did not, 2 the question itself was wrong.
 """
 
+import warnings
+
+from cryptography.utils import CryptographyDeprecationWarning
+
 from signing.command import main
 
 if __name__ == "__main__":
+    # A library's word to programmers about odd certificates is none to an inspector: the verdict says what counts.
+    warnings.simplefilter("ignore", CryptographyDeprecationWarning)
     raise SystemExit(main())
