@@ -37,7 +37,8 @@ class Conf:
     chunk_bytes: int = 16 * MEGABYTE
     lease_seconds: int = 120
     attempts_before_singles: int = 1  # after so many attempts in vain, one record at a time
-    attempts_before_setting_aside: int = 3
+    # Many, for a machine that is restarted again and again kills workers over healthy records too.
+    attempts_before_setting_aside: int = 9
     attempts_before_giving_up: int = 12
     recheck_seconds: int = 60
     browser_requires_list_seal: bool = False

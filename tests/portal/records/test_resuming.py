@@ -71,8 +71,24 @@ def test_a_worker_that_was_thought_dead_writes_nothing_any_more(cast, hand_in):
             old.hold()
 
 
+def test_eight_kills_in_a_row_cost_a_healthy_record_nothing(cast, hand_in, monkeypatch):
+    school = cast.made("02")
+    batch = hand_in(school, unsigned_batch(cast.records(school, 2)).data, process=False)
+
+    def killed(**kwargs):
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(working.storing, "store", killed)
+        for _ in range(8):
+            with pytest.raises(SystemExit):
+                process(batch)
+    process(batch)
+    assert (batch.state, batch.admitted_count, batch.refused_count) == (BatchState.PROCESSED, 2, 0)
+
+
 def test_a_record_that_kills_its_worker_is_found_and_refused_alone(cast, hand_in, monkeypatch, settings):
-    settings.RECORDS = {"chunk_records": 4}
+    settings.RECORDS = {"chunk_records": 4, "attempts_before_setting_aside": 3}
     school = cast.made("02")
     batch = hand_in(school, unsigned_batch(cast.records(school, 6)).data, process=False)
     real = working.judge
@@ -94,7 +110,10 @@ def test_a_record_that_kills_its_worker_is_found_and_refused_alone(cast, hand_in
     assert [finding["code"] for finding in batch.records.get(position=3).findings] == ["CHECK_CRASHED"]
 
 
-def test_a_file_that_kills_its_worker_while_it_is_opened_is_set_aside_for_an_officer(cast, hand_in, monkeypatch):
+def test_a_file_that_kills_its_worker_while_it_is_opened_is_set_aside_for_an_officer(
+    cast, hand_in, monkeypatch, settings
+):
+    settings.RECORDS = {"attempts_before_setting_aside": 3}
     school = cast.made("02")
     batch = hand_in(school, unsigned_batch(cast.records(school, 1)).data, process=False)
 
