@@ -16,7 +16,7 @@ from random import Random
 
 import signing
 from portal.rehearsal.attacks import attacks
-from portal.rehearsal.bench_signing import Corpus, make_corpora
+from portal.rehearsal.bench_corpora import Corpus, make_corpora
 from portal.rehearsal.calendar import Calendar
 from portal.rehearsal.pki import Pki
 from portal.rehearsal.pki_files import open_pki

@@ -18,7 +18,7 @@ def main() -> None:
 
     with atheris.instrument_imports(include=["signing"]):
         import signing
-        from portal.rehearsal.bench_signing import make_corpora
+        from portal.rehearsal.bench_corpora import make_corpora
         from portal.rehearsal.calendar import Calendar
         from portal.rehearsal.pki_files import open_pki
         from portal.rehearsal.province import make_province

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from portal.rehearsal.bench_signing import SLICES, bench
@@ -41,7 +42,7 @@ class Command(BaseCommand):
             given = {key: options.get(key) for key in ("count", "seed", "seconds")}
             match options["action"]:
                 case "signing":
-                    result = bench(records=options["records"], slices=options["slices"])
+                    result = bench(var=settings.VAR, records=options["records"], slices=options["slices"])
                 case "attacks":
                     result = run_attacks(folder, **given)  # type: ignore[arg-type]
                 case _:
