@@ -1,11 +1,13 @@
 """Starts processes in order, keeps them alive, ends them in reverse order.
 
-A child that dies is started again, later each time it dies young. Children get sessions of their own, so Ctrl-C on
-the terminal reaches only us; when we are killed, the kernel ends them (see process.py). Standard library only.
+A child that dies is started again at once; one that dies young again and again waits a little, never longer than
+LONGEST_WAIT: recovery is counted in seconds. Children get sessions of their own, so Ctrl-C on the terminal reaches only
+us; when we are killed, the kernel ends them (see process.py). Standard library only.
 """
 
 import contextlib
 import os
+import random
 import signal
 import subprocess
 import threading
@@ -18,8 +20,11 @@ from deploy.embedded.failure import Trouble
 from deploy.embedded.terminal import say
 
 _LOG_BYTES = 5_000_000
-_STEADY_SECONDS = 60.0
-LONGEST_WAIT = 30.0
+# Whoever lived so long was well: its next death counts as the first.
+_STEADY_SECONDS = 4.0
+_FIRST_WAIT = 0.25
+_JITTER = 0.2
+LONGEST_WAIT = 2.0
 _TAIL = 1500
 
 
@@ -164,12 +169,12 @@ class Supervisor:
         if child.again_at is None:
             young = now - child.started_at < _STEADY_SECONDS
             child.early_deaths = child.early_deaths + 1 if young else 1
-            wait = min(0.5 * 2 ** min(child.early_deaths - 1, 20), self.longest_wait)
+            wait = wait_before_restart(child.early_deaths, longest=self.longest_wait, chance=random.random())
             child.again_at = now + wait
             code = child.process.returncode if child.process else None
             child.sweep()
-            self.tell(f"{child.program.name} kết thúc ({_reason(code)}); chạy lại sau {wait:g} s")
-        elif now >= child.again_at:
+            self.tell(f"{child.program.name} kết thúc ({_reason(code)}); {_when(wait)}")
+        if now >= child.again_at:
             child.spawn()
             child.restarts += 1
 
@@ -189,6 +194,18 @@ class Supervisor:
                 child.wait_end()
             for child in reversed(self.children.values()):
                 child.end()
+
+
+def wait_before_restart(early_deaths: int, *, longest: float, chance: float) -> float:
+    """Seconds: none after a first death, then doubling up to `longest`; `chance` (0 to 1) keeps children apart."""
+    if early_deaths <= 1:
+        return 0.0
+    wait: float = min(_FIRST_WAIT * 2 ** min(early_deaths - 2, 20), longest)
+    return wait * (1 - _JITTER * chance)
+
+
+def _when(wait: float) -> str:
+    return f"chạy lại sau {wait:.1f} s" if wait else "chạy lại ngay"
 
 
 def _reason(code: int | None) -> str:
