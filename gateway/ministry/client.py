@@ -147,7 +147,7 @@ class MinistryClient:
         try:
             return catalogue_from_json(loads(answer.body, max_bytes=self.description.connection.max_answer_bytes))
         except MessageRefused as problem:
-            raise FateUnknown("ANSWER_UNREADABLE", problem.message, status=answer.status) from None
+            raise FateUnknown("ANSWER_UNREADABLE", problem.message, status=answer.status, body=answer.body) from None
 
     def probe(self) -> None:
         """A harmless call that needs the whole line: address, TLS, certificate, login, token."""
@@ -181,7 +181,7 @@ class MinistryClient:
                 loads(answer.body), token_field=login.token_field, life_field=login.life_field
             )
         except MessageRefused as problem:
-            raise FateUnknown("TOKEN_UNREADABLE", problem.message, status=answer.status) from None
+            raise FateUnknown("TOKEN_UNREADABLE", problem.message, status=answer.status, body=answer.body) from None
         life = timedelta(seconds=found.expires_in or login.token_life_seconds)
         token = Token(found.token, self._clock() + life)
         self._tokens.write(token)

@@ -48,8 +48,10 @@ class LinkRefused(MinistryError):
     request had no effect; a bare 403 page of something in between is not.
     """
 
-    def __init__(self, code: str, message: str, *, clear: bool = True, status: int | None = None) -> None:
-        super().__init__(code, message, status=status)
+    def __init__(
+        self, code: str, message: str, *, clear: bool = True, status: int | None = None, body: bytes = b""
+    ) -> None:
+        super().__init__(code, message, status=status, body=body)
         self.clear = clear
 
 

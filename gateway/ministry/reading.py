@@ -99,9 +99,11 @@ class Reader:
         if cause:
             raise LinkRefused(cause, CAUSES.get(cause, cause), status=answer.status)
         if answer.status in (401, 403, 407):
-            # A bare page: maybe a firewall's, so it proves nothing about the message.
-            named = default or ("ADDRESS_REFUSED" if answer.status == 403 else "TOKEN_REFUSED")
-            raise LinkRefused(named, f"{CAUSES[named]} (HTTP {answer.status})", clear=False, status=answer.status)
+            # A bare page: maybe a firewall's, so it proves nothing about the message, nor about the login.
+            said_so = default if answer.status == 401 or code else ""
+            named = said_so or ("ADDRESS_REFUSED" if answer.status == 403 else "TOKEN_REFUSED")
+            text = f"{CAUSES[named]} (HTTP {answer.status})"
+            raise LinkRefused(named, text, clear=False, status=answer.status, body=answer.body)
         if code in self._codes.busy:
             raise Busy("BUSY", "Bộ tạm thời không nhận.", status=answer.status, retry_after=answer.retry_after)
         if answer.status >= 500 or answer.status in _BUSY:

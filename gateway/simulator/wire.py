@@ -12,6 +12,7 @@ import ssl
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
 
@@ -63,7 +64,7 @@ class Reply:
         phrase = HTTPStatus(self.status).phrase if self.status in HTTPStatus._value2member_map_ else "Status"
         lines = [f"HTTP/1.1 {self.status} {phrase}", f"Content-Type: {self.content_type}"]
         lines.append(f"Content-Length: {len(self.body) if length is None else length}")
-        lines += [f"{name}: {value}" for name, value in self.headers.items()]
+        lines += [f"{name}: {value}" for name, value in {"Date": formatdate(usegmt=True), **self.headers}.items()]
         lines.append(f"Connection: {'close' if close else 'keep-alive'}")
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
