@@ -7,6 +7,7 @@ certificate without a pointer to a list passes. Nothing is fetched.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
@@ -23,7 +24,11 @@ from signing.trust import CertificateFacts, TrustStore, read_certificate
 
 _SUFFIXES: Final = (".crt", ".cer", ".der", ".pem")
 # A set may hold an attacker's certificate for its forged files: material, but nobody's anchor.
-_ATTACKERS: Final = ("mallory", "attacker", "evil", "rogue")
+_ATTACKERS: Final = re.compile(
+    r"mallory|attack|evil|rogue|fake|forge|untrusted|hacker|malicious|adversar|intruder|impost|wrong|stranger|bogus"
+    r"|(?<![a-z])(?:eve|mitm|trudy|bad)(?![a-z])",
+    re.IGNORECASE,
+)
 
 
 class CertificateSet:
@@ -43,7 +48,7 @@ class CertificateSet:
     @cached_property
     def trust(self) -> TrustStore:
         """The set's certificates as anchors and intermediates; self-signed ones of attackers left out."""
-        honest = [data for name, data in self._readable if not any(word in name for word in _ATTACKERS)]
+        honest = [data for name, data in self._readable if not _is_attackers(name, data)]
         named = [data for name, data in self._readable if "anchor" in name]
         return self._named_store(named, honest) if named else TrustStore.from_certificates(honest)
 
@@ -105,7 +110,18 @@ class CertificateSet:
             return "unsupported", error.code, error.message
         if not self.trust.anchors:
             return "unsupported", "NO_ANCHOR", "the set names no trust anchor"
-        return self._validate(leaf, at)
+        try:
+            return self._validate(leaf, at)
+        except (
+            ValueError,
+            TypeError,
+            KeyError,
+            IndexError,
+            AttributeError,
+            NotImplementedError,
+            OverflowError,
+        ) as error:
+            return "unsupported", "UNFORESEEN", f"a certificate of the set cannot be read ({type(error).__name__})"
 
     def _validate(self, leaf: CertificateFacts, at: datetime) -> tuple[str, str, str]:
         load = asn1_x509.Certificate.load
@@ -130,6 +146,12 @@ class CertificateSet:
         except (ValueError, TypeError, KeyError, IndexError, AttributeError, NotImplementedError) as error:
             return "unsupported", "UNFORESEEN", type(error).__name__
         return "valid", "OK", ""
+
+
+def _is_attackers(name: str, data: bytes) -> bool:
+    """Only a self-signed one could become an anchor; an honest set may well call an authority of its own "bad"."""
+    facts = read_certificate(data)
+    return facts.is_self_signed and any(_ATTACKERS.search(text) for text in (name, facts.common_name))
 
 
 def _list_issuers(certificate: Any) -> set[str]:

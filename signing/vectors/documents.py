@@ -1,7 +1,8 @@
 """Judges signed and plain documents of a vector set.
 
-The policy asks for the shape of our transaction list with any root: one signature as a child of the root, over the
-whole root, with a covered signing time and a certificate that leads to the set's own. Other layouts are *unsupported*.
+A record or a list of records is judged as the command `verify` would. Of any other document the policy asks for the
+shape of our transaction list with any root: one signature as a child of the root, over the whole root, with a covered
+signing time and a certificate that leads to the set's own. Other layouts are *unsupported*.
 """
 
 from __future__ import annotations
@@ -9,14 +10,16 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from signing.errors import MalformedDocument
 from signing.policy import SignaturePolicy, SignatureSlot, SignerKind
+from signing.presets import LIST_POLICY, guess_policy
 from signing.trust import TrustStore
 from signing.verification import verify
-from signing.xml import LIST_LIMITS, canonical_bytes, parse
+from signing.xml import LIST_LIMITS, canonical_bytes, cut, parse, parse_list
 
 ENVELOPED_POLICY: Final = SignaturePolicy(
     name="enveloped",
@@ -26,14 +29,28 @@ ENVELOPED_POLICY: Final = SignaturePolicy(
 )
 _SPACE: Final = b"\xef\xbb\xbf \t\r\n"
 _SIGNATURE: Final = re.compile(rb"<(?:[\w.-]+:)?Signature[\s>]")
-# The file is broken, tampered with, or a hostile construct; every other code says that it lies outside the policy.
+_RECORD: Final = re.compile(rb"<(?:HOC_BA|DANH_SACH_HOC_BA)[\s>]")
+_ROOT: Final = re.compile(rb"<[^!?]")
+_DECLARED: Final = re.compile(rb"<\?xml[^>]{0,200}encoding\s*=\s*[\"'](?!utf-?8[\"'])", re.IGNORECASE)
+# The file is broken or tampered with, beyond doubt; every other code says that it lies outside the policy. (A time
+# without zone or a certificate past its date may well be right elsewhere.)
 _BROKEN: Final = frozenset(
     {
         "DIGEST_MISMATCH", "SIGNATURE_WRONG", "VALUE_MALFORMED", "DIGEST_MALFORMED", "NOT_WELL_FORMED", "ENCODING",
-        "NAMESPACE_UNDECLARED", "SIGNED_INFO", "ID_NOT_UNIQUE", "CERTIFICATE_EXPIRED", "CERTIFICATE_NOT_YET_VALID",
-        "CERTIFICATE_REVOKED", "KEYINFO_CONTRADICTS", "XADES_CERTIFICATE_DIFFERS", "TIME_MALFORMED", "UNFORESEEN",
+        "NAMESPACE_UNDECLARED", "SIGNED_INFO", "ID_NOT_UNIQUE", "KEYINFO_CONTRADICTS", "XADES_CERTIFICATE_DIFFERS",
+        "CERTIFICATE_REVOKED", "UNFORESEEN",
     }
 )  # fmt: skip
+# Names that make other programs fetch, include or run something; plain documents of ours have no use for them.
+_ACTIVE: Final = (
+    b"http://www.w3.org/2001/XInclude", b"http://www.w3.org/1999/XSL/Transform", b"schemaLocation", b"SchemaLocation",
+)  # fmt: skip
+
+
+def is_record(data: bytes) -> bool:
+    """Whether the root seems to be a record or a list of records; such a file is never judged without signatures."""
+    root = _ROOT.search(data)
+    return root is not None and _RECORD.match(data, root.start()) is not None
 
 
 def looks_signed(data: bytes) -> bool:
@@ -57,10 +74,39 @@ def judge_document(data: bytes, trust: TrustStore, at: datetime) -> tuple[str, s
     data = plain_text(data)
     if not data.lstrip(_SPACE).startswith((b"<", b"\xff\xfe", b"\xfe\xff")):
         return "unsupported", "NOT_XML", "no XML document"
+    if is_record(data):
+        return _judge_records(data, trust, at)
     report = verify(data, ENVELOPED_POLICY, trust, at=at)
-    if report.passed:
-        return "valid", "OK", ""
-    return ("invalid" if report.code in _BROKEN else "unsupported"), report.code, report.message
+    return ("valid", "OK", "") if report.passed else _refused(data, report.code, report.message)
+
+
+def _judge_records(data: bytes, trust: TrustStore, at: datetime) -> tuple[str, str, str]:
+    """One record, or every record of a list and the list's own seal if there is one: the first fault decides."""
+    try:
+        for piece, policy in _records(data):
+            document = parse_list(piece) if policy is LIST_POLICY else piece
+            report = verify(document, replace(policy, revocation="off"), trust, at=at)
+            if not report.passed:
+                return _refused(data, report.code, report.message)
+    except MalformedDocument as error:
+        return _refused(data, error.code, error.message)
+    return "valid", "OK", ""
+
+
+def _records(data: bytes) -> list[tuple[bytes, SignaturePolicy]]:
+    policy = guess_policy(data)
+    if policy is not LIST_POLICY:
+        return [(data, policy)]
+    parts = cut(data, limits=LIST_LIMITS)
+    records = [data[one.start : one.end] for one in parts.cuts]
+    sealed = [(data, LIST_POLICY)] if b"Signature" in parts.shell or not records else []
+    return [*((record, guess_policy(record)) for record in records), *sealed]
+
+
+def _refused(data: bytes, code: str, message: str) -> tuple[str, str, str]:
+    """`ENCODING` breaks a file only where it claims to be UTF-8: we read no other, which proves nothing against it."""
+    foreign = code == "ENCODING" and (not data.lstrip(_SPACE).startswith(b"<") or _DECLARED.search(data[:300]))
+    return ("invalid" if code in _BROKEN and not foreign else "unsupported"), code, message
 
 
 def judge_plain(data: bytes, expected_form: tuple[bool, bytes] | None) -> tuple[str, str, str]:
@@ -68,8 +114,9 @@ def judge_plain(data: bytes, expected_form: tuple[bool, bytes] | None) -> tuple[
     try:
         document = parse(data, limits=LIST_LIMITS)
     except MalformedDocument as error:
-        got = "invalid" if error.code in _BROKEN and data.lstrip(_SPACE).startswith(b"<") else "unsupported"
-        return got, error.code, error.message
+        return _refused(data, error.code, error.message)
+    if any(name in data for name in _ACTIVE):
+        return "unsupported", "ACTIVE_CONTENT", "asks a reader to include, transform or fetch something"
     if expected_form is not None:
         exclusive, expected = expected_form
         if canonical_bytes(document.root, exclusive=exclusive) != expected:

@@ -14,8 +14,8 @@ from typing import Final
 from signing.archive import read_archive
 from signing.errors import ArchiveRefused
 from signing.vectors.certificates import CertificateSet
-from signing.vectors.documents import judge_document, judge_plain, looks_signed, plain_text
-from signing.vectors.index import Line, read_index
+from signing.vectors.documents import is_record, judge_document, judge_plain, looks_signed, plain_text
+from signing.vectors.index import KINDS, Line, read_index
 
 # A contradiction between the parts of an archive; every other refusal is a house rule stricter than the format.
 _BROKEN: Final = frozenset(
@@ -46,17 +46,34 @@ class Outcome:
 def run_vectors(folder: Path, *, at: datetime) -> Iterator[Outcome]:
     """Outcomes in the order of the index, material left out. Raises OSError, ValueError for the index itself."""
     lines = read_index(folder)
+    shared = _helpers(lines)
     sets = {
-        name: _Set(folder, [line for line in lines if line.set == name], at) for name in {line.set for line in lines}
+        name: _Set(folder, [line for line in lines if line.set == name], shared.get(name, ()), at)
+        for name in {line.set for line in lines}
     }
     for line in lines:
         if line.expected == "material":
+            continue
+        if line.problem:
+            yield Outcome(line.path, line.expected, "error", "INDEX_LINE", line.problem, agrees=False)
             continue
         try:
             got, code, reason = sets[line.set].judge(line)
         except Exception as error:
             got, code, reason = "error", type(error).__name__, str(error)[:200]
-        yield Outcome(line.path, line.expected, got, code, reason, _agrees(line.expected, got))
+        agrees = line.understood and _agrees(line.expected, got)
+        if not line.understood:
+            reason = f"INDEX.tsv: expected «{line.expected}» không thuộc: {KINDS}. {reason}"
+        yield Outcome(line.path, line.expected, got, code, reason, agrees)
+
+
+def _helpers(lines: Sequence[Line]) -> dict[str, list[str]]:
+    """Files of sets that hold nothing but material (`abc-keys`), for the sets of the same origin (`abc`, `abc-01`)."""
+    judged = {line.set for line in lines if line.expected != "material"}
+    helping = [line for line in lines if line.set not in judged and not line.problem and line.set]
+    return {
+        name: [line.path for line in helping if line.set.partition("-")[0] == name.partition("-")[0]] for name in judged
+    }
 
 
 def _agrees(expected: str, got: str) -> bool:
@@ -70,16 +87,19 @@ def _agrees(expected: str, got: str) -> bool:
 class _Set:
     """The files of one folder, judged with its certificates."""
 
-    def __init__(self, folder: Path, lines: Sequence[Line], at: datetime) -> None:
+    def __init__(self, folder: Path, lines: Sequence[Line], helpers: Sequence[str], at: datetime) -> None:
         self.folder = folder
         self.at = at
-        self.certificates = CertificateSet(folder, [line.path for line in lines])
-        xml = [
-            line.path
-            for line in lines
-            if line.path.lower().endswith((".xml", "response")) or "." not in Path(line.path).name
-        ]
-        self.signed = any(looks_signed(plain_text(self._bytes(path))) for path in xml)
+        usable = [line.path for line in lines if not line.problem]
+        self.certificates = CertificateSet(folder, [*usable, *helpers])
+        xml = [path for path in usable if path.lower().endswith((".xml", "response")) or "." not in Path(path).name]
+        self.signed = any(self._looks_signed(path) for path in xml)
+
+    def _looks_signed(self, path: str) -> bool:
+        try:
+            return looks_signed(plain_text(self._bytes(path)))
+        except (OSError, ValueError):
+            return False  # told where the file itself is judged
 
     def _bytes(self, path: str) -> bytes:
         file = self.folder / path
@@ -89,16 +109,25 @@ class _Set:
 
     def judge(self, line: Line) -> tuple[str, str, str]:
         suffix = Path(line.path).suffix.lower()
+        if (self.folder / line.path).stat().st_size > _MAX_FILE:
+            return "unsupported", "TOO_LARGE", f"larger than {_MAX_FILE} bytes"
         data = self._bytes(line.path)
         if suffix == ".zip" or data[:4] in (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"):
             return _judge_archive(self.folder / line.path)
         if suffix in _CERTIFICATES:
             return self.certificates.judge(data, self.at)
-        if self.signed:
+        if is_record(data) or (self.signed and not self._is_canonical_form(line.path, data)):
             return judge_document(data, self.certificates.trust, self.at)
         if suffix != ".xml":
             return "unsupported", "NOT_A_DOCUMENT", "a file that only serves other files of its set"
         return judge_plain(data, self._expected_form(line.path))
+
+    def _is_canonical_form(self, path: str, data: bytes) -> bool:
+        """An unsigned file of a set for canonicalisation, where another file happens to carry a signature."""
+        if looks_signed(plain_text(data)):
+            return False
+        name = Path(path).name
+        return name.endswith(("_c14n.xml", "_c14nized.xml", "_exclusive.xml")) or self._expected_form(path) is not None
 
     def _expected_form(self, path: str) -> tuple[bool, bytes] | None:
         """The canonical form that stands beside an input file, and whether it is the exclusive one."""

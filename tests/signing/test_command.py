@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from signing.command import main
+from signing.command import _print_report, main
+from signing.report import Indication, Report, SignatureReport
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +86,98 @@ def test_vectors_are_compared_with_their_index(desk, tmp_path, capsys):
     (tmp_path / "INDEX.tsv").write_text(head + "set/good.xml\tinvalid\t\t\t\n")
     assert main(["vectors", str(tmp_path)]) == 1
     assert main(["vectors", str(tmp_path / "nowhere")]) == 2
+
+
+def test_a_broken_or_missing_file_hides_no_other(desk, capsys):
+    (desk / "comment.xml").write_bytes(
+        (desk / "good.xml").read_bytes().replace(b"<THONG_TIN_CHUNG", b"<!--x--><THONG_TIN_CHUNG")
+    )
+    (desk / "dtd.xml").write_bytes(b"<!DOCTYPE a [<!ENTITY b 'c'>]><HOC_BA>&b;</HOC_BA>")
+    (desk / "empty.xml").write_bytes(b"")
+    (desk / "binary.xml").write_bytes(bytes(range(256)))
+    (desk / "large.xml").write_bytes((desk / "good.xml").read_bytes() + b" " * 3_000_000)
+    broken = ["comment.xml", "dtd.xml", "empty.xml", "binary.xml", "large.xml"]
+    assert verify(desk, *broken, "good.xml", more=["--json"]) == 1
+    found = {item["file"]: item["code"] for item in json.loads(capsys.readouterr().out)}
+    assert found == {
+        "comment.xml": "COMMENT", "dtd.xml": "DTD", "empty.xml": "EMPTY", "binary.xml": "ENCODING",
+        "large.xml": "TOO_LARGE", "good.xml": "OK",
+    }  # fmt: skip
+    assert verify(desk, "nowhere.xml", "trust", "good.xml", more=["--json"]) == 2
+    printed = capsys.readouterr()
+    assert [item["code"] for item in json.loads(printed.out)] == ["FILE_UNREADABLE", "FILE_UNREADABLE", "OK"]
+    assert "nowhere.xml" in printed.err
+
+
+def test_one_bad_record_of_a_list_is_told_beside_the_good_ones(desk, capsys):
+    good = (desk / "good.xml").read_bytes()
+    bad = good.replace(b"<THONG_TIN_CHUNG", b"<!--x--><THONG_TIN_CHUNG")
+    (desk / "mixed.xml").write_bytes(b"<DANH_SACH_HOC_BA>" + good + bad + good + b"</DANH_SACH_HOC_BA>")
+    assert verify(desk, "mixed.xml", more=["--json"]) == 1
+    assert [item["code"] for item in json.loads(capsys.readouterr().out)] == ["OK", "COMMENT", "OK"]
+
+
+def test_a_list_without_records_says_so(desk, capsys):
+    (desk / "bare.xml").write_bytes(b"<DANH_SACH_HOC_BA/>")
+    assert verify(desk, "bare.xml") == 1
+    assert "LIST_EMPTY" in capsys.readouterr().out
+
+
+def test_files_of_the_same_name_are_told_apart(desk, tmp_path, capsys):
+    (tmp_path / "good.xml").write_bytes(b"<NOTE/>")
+    assert (
+        main(["verify", str(desk / "good.xml"), str(tmp_path / "good.xml"), "--trust", str(desk / "trust"), "--json"])
+        == 1
+    )
+    names = [item["file"] for item in json.loads(capsys.readouterr().out)]
+    assert names == [str(desk / "good.xml"), str(tmp_path / "good.xml")]
+
+
+@pytest.mark.parametrize(
+    "moment", ["", "hôm qua", "2026-06-01", "2026-06-01T00:00:00", "2026-13-01T00:00:00Z", "9999-12-31T23:59:59Z"]
+)
+def test_a_moment_without_meaning_leaves_with_two_and_shows_how_to_write_it(desk, moment, capsys):
+    with pytest.raises(SystemExit) as left:
+        verify(desk, "good.xml", more=["--at", moment])
+    assert left.value.code == 2
+    assert "invalid _moment" not in capsys.readouterr().err
+
+
+def test_what_a_certificate_says_moves_no_cursor_and_starts_no_line(capsys):
+    report = Report(
+        "p", Indication.TOTAL_FAILED, None, "X", "a\x1b[2Jb\nforged.xml: TOTAL_PASSED\u202e",
+        (SignatureReport("GVCN", "p", Indication.TOTAL_FAILED, signer="A\ngood.xml: TOTAL_PASSED"),),
+    )  # fmt: skip
+    _print_report("name\n.xml", report)
+    out = capsys.readouterr().out
+    assert not [line for line in out.splitlines() if line.startswith(("forged", "good"))]
+    assert out.replace("\n", "").isprintable()
+
+
+def test_the_program_survives_a_closed_pipe_and_a_foreign_code_page(desk, tmp_path):
+    def run(more: list[str], **environment: str) -> subprocess.CompletedProcess[bytes]:
+        command = [sys.executable, "-m", "signing", "verify", *more, "--trust", str(desk / "trust")]
+        root = str(Path(__file__).parents[2])
+        closed, writing = os.pipe()
+        os.close(closed)
+        out = writing if "CLOSED" in environment else subprocess.PIPE
+        try:
+            return subprocess.run(
+                command, cwd=tmp_path, stdout=out, stderr=subprocess.PIPE, timeout=60, check=False,
+                env={"PATH": os.environ["PATH"], "PYTHONPATH": root, **environment},
+            )  # fmt: skip
+        finally:
+            os.close(writing)
+
+    good = str(desk / "good.xml")
+    ended = run([good], CLOSED="1")
+    assert (ended.returncode, ended.stderr) == (2, b"")
+    ended = run([str(desk / "forged.xml")], PYTHONIOENCODING="ascii")
+    assert ended.returncode == 1
+    assert "Nội dung học bạ đã bị sửa".encode() in ended.stdout
+
+
+def test_an_unreadable_policy_is_named(desk, tmp_path, capsys):
+    (tmp_path / "policy.toml").write_text("name = ")
+    assert verify(desk, "good.xml", more=["--policy", str(tmp_path / "policy.toml")]) == 2
+    assert "policy.toml" in capsys.readouterr().err

@@ -1,0 +1,130 @@
+"""Folders of vectors as other people write them: tables, words, names, layouts of folders, records of our own kind."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from signing.vectors import run_vectors
+from signing.vectors.documents import judge_document, judge_plain
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def folder(cast, tmp_path):
+    """A set of records with the authorities beside them."""
+    (tmp_path / "own").mkdir()
+    for number, authority in enumerate((cast.pki.root, cast.pki.public_issuer, cast.pki.special_issuer)):
+        der = authority.identity.certificate.public_bytes(Encoding.DER)
+        (tmp_path / "own" / f"{number}.crt").write_bytes(der)
+    first, second = cast.record(0), cast.record(1)
+    (tmp_path / "own" / "primary.xml").write_bytes(first)
+    (tmp_path / "own" / "secondary.xml").write_bytes(second)
+    (tmp_path / "own" / "list.xml").write_bytes(b"<DANH_SACH_HOC_BA>" + first + second + b"</DANH_SACH_HOC_BA>")
+    (tmp_path / "own" / "changed.xml").write_bytes(first.replace("Tiểu học".encode(), "Trung học".encode()))
+    start, end = first.index(b"<DANH_SACH_THONG_TIN_KY"), first.index(b"</HOC_BA>")
+    (tmp_path / "own" / "unsigned.xml").write_bytes(first[:start] + first[end:])
+    return tmp_path
+
+
+def index(folder, *lines, head="path\texpected\treason"):
+    materials = [f"own/{number}.crt\tmaterial\t" for number in range(3)]
+    (folder / "INDEX.tsv").write_bytes("\n".join([head, *lines, *materials, ""]).encode())
+
+
+def run(folder):
+    return [(item.path, item.got, item.code, item.agrees) for item in run_vectors(folder, at=NOW)]
+
+
+def test_records_and_lists_are_judged_by_their_own_policies(folder):
+    names = {"primary": "valid", "secondary": "valid", "list": "valid", "changed": "invalid", "unsigned": "invalid"}
+    index(folder, *(f"own/{name}.xml\t{expected}\t" for name, expected in names.items()))
+    assert run(folder) == [
+        ("own/primary.xml", "valid", "OK", True),
+        ("own/secondary.xml", "valid", "OK", True),
+        ("own/list.xml", "valid", "OK", True),
+        ("own/changed.xml", "invalid", "DIGEST_MISMATCH", True),
+        ("own/unsigned.xml", "unsupported", "SIGNATURE_MISSING", True),
+    ]
+
+
+def test_one_forged_record_spoils_a_list(folder, cast):
+    changed = (folder / "own" / "changed.xml").read_bytes()
+    data = b"<DANH_SACH_HOC_BA>" + cast.record(0) + changed + b"</DANH_SACH_HOC_BA>"
+    (folder / "own" / "list.xml").write_bytes(data)
+    index(folder, "own/list.xml\tinvalid\t")
+    assert run(folder) == [("own/list.xml", "invalid", "DIGEST_MISMATCH", True)]
+
+
+def test_other_peoples_tables_are_read_all_the_same(folder):
+    head = "\ufeffnote\tPath\tengines\tExpected"
+    lines = ["\town\\primary.xml\tx\tPASS\tmore\r", "\t./own/changed.xml\tx\tRejected\r", "\r", "\t\t\t\r"]
+    (folder / "INDEX.tsv").write_bytes("\n".join([head + "\r", *lines]).encode())
+    for number in range(3):
+        (folder / "INDEX.tsv").open("ab").write(f"\n\town/{number}.crt\t\tMaterial\r".encode())
+    assert [item[1:] for item in run(folder)] == [("valid", "OK", True), ("invalid", "DIGEST_MISMATCH", True)]
+
+
+def test_files_beside_the_index_are_one_set(folder):
+    for file in (folder / "own").iterdir():
+        file.rename(folder / file.name)
+    text = "path\texpected\nprimary.xml\tvalid\nchanged.xml\tinvalid\n"
+    (folder / "INDEX.tsv").write_text(text + "".join(f"{number}.crt\tmaterial\n" for number in range(3)))
+    assert [item[1] for item in run(folder)] == ["valid", "invalid"]
+
+
+def test_a_folder_of_mere_material_serves_the_sets_of_its_origin(folder):
+    (folder / "own-keys").mkdir()
+    for number in range(3):
+        (folder / "own" / f"{number}.crt").rename(folder / "own-keys" / f"{number}.crt")
+    text = "path\texpected\nown/primary.xml\tvalid\n"
+    (folder / "INDEX.tsv").write_text(text + "".join(f"own-keys/{number}.crt\tmaterial\n" for number in range(3)))
+    assert [item[1] for item in run(folder)] == ["valid"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "own/nowhere.xml\tvalid\t",
+        "own\tvalid\t",
+        "../x\tinvalid\t",
+        "/etc/passwd\tinvalid\t",
+        "\tvalid\t",
+        "a\0b\tvalid\t",
+    ],
+)
+def test_a_line_without_a_file_is_told_and_stops_no_other(folder, line):
+    index(folder, line, "own/primary.xml\tvalid\t")
+    (_, got, code, agrees), good = run(folder)
+    assert (got, code, agrees) == ("error", "INDEX_LINE", False)
+    assert good[1] == "valid"
+
+
+def test_an_expectation_that_nobody_knows_agrees_with_nothing(folder):
+    index(folder, "own/primary.xml\tmaybe\t", "own/changed.xml\t\t", "own/primary.xml")
+    outcomes = list(run_vectors(folder, at=NOW))
+    assert [item.got for item in outcomes] == ["valid", "invalid", "valid"]
+    assert not any(item.agrees for item in outcomes)
+    assert "maybe" in outcomes[0].reason
+
+
+@pytest.mark.parametrize("text", ["", "path\treason\n", "path\texpected\n", "\0\0", "\x93\xff"])
+def test_a_table_without_its_columns_or_lines_is_refused(tmp_path, text):
+    (tmp_path / "INDEX.tsv").write_bytes(text.encode("latin-1"))
+    with pytest.raises(ValueError, match=r"INDEX\.tsv"):
+        list(run_vectors(tmp_path, at=NOW))
+
+
+def test_what_is_written_in_another_code_page_is_not_called_broken(cast):
+    latin = '<?xml version="1.0" encoding="iso-8859-1"?><a>é</a>'.encode("latin-1")
+    wide = "<a>é</a>".encode("utf-16")
+    assert [judge_plain(data, None)[0] for data in (latin, wide, b"<a>\xe9</a>")] == ["unsupported"] * 2 + ["invalid"]
+    assert judge_document(latin, cast.trust, NOW)[0] == "unsupported"
+
+
+def test_a_plain_document_that_includes_another_does_not_pass():
+    data = b'<a xmlns:x="http://www.w3.org/2001/XInclude"><x:include href="file:///etc/passwd"/></a>'
+    assert judge_plain(data, None)[:2] == ("unsupported", "ACTIVE_CONTENT")
