@@ -95,7 +95,8 @@ def read_answer(data: bytes, certificate: bytes, issuer: bytes) -> Evidence:
     if digest is None:
         raise EvidenceUnusable("OCSP_UNREADABLE", "Máy chủ OCSP không trả lời được tình trạng chứng thư.")
     answer = ocsp.load_der_ocsp_response(data)
-    if cache.status(certificate, issuer, at=answer.this_update_utc).state is RevocationState.UNKNOWN:
+    made = answer.this_update_utc
+    if cache.status(certificate, issuer, at=made, now=made).state is RevocationState.UNKNOWN:
         raise EvidenceUnusable("OCSP_NOT_BY_ISSUER", "Câu trả lời OCSP không do nơi có thẩm quyền ký.")
     return Evidence(data, digest, answer.this_update_utc, answer.next_update_utc)
 

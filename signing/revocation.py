@@ -1,8 +1,9 @@
 """Revocation from evidence already at hand: CRLs and OCSP answers, each believed only when its issuer signed it.
 
-`RevocationCache` is the `RevocationSource` of the house. It never reaches for the network: `signing.online` fetches in
-the background and adds what it got. Evidence is judged for the signing time: a later list still tells of an earlier
-revocation, and one that has run out by then proves nothing.
+`RevocationCache.as_of` gives the `RevocationSource` of the house. It never reaches for the network: `signing.online`
+fetches in the background and adds what it got. Evidence is judged for the signing time: a later list still tells of an
+earlier revocation, and one that has run out by then proves nothing. It also must be fresh when the verdict is reached:
+after a list or an answer older than `Freshness` allows, anything may have been revoked.
 """
 
 import hashlib
@@ -17,13 +18,28 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from signing.trust.revoked import RevocationAnswer, RevocationState
+from signing.trust.revoked import STALE, RevocationAnswer, RevocationState
 
 # RFC 6960 § 4.2.2.2.1 and RFC 5280 § 5.1.2.5: without nextUpdate the answer speaks for its own moment only.
 _WITHOUT_NEXT = timedelta(hours=24)
 _EVER = datetime.min.replace(tzinfo=UTC)
 _MOST_ANSWERS = 50_000
 _WRONG = (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature, x509.ExtensionNotFound)
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How old evidence may be. For a signer's certificate; an authority's holds as long as its issuer says.
+
+    `max_age`: since it was produced, when the verdict is reached. `before_signing`: how long before the signature it
+    may have been produced. Of a certificate that has expired since, nothing newer can be told: only the second asks.
+    """
+
+    max_age: timedelta = timedelta(hours=24)
+    before_signing: timedelta = timedelta(hours=24)
+
+
+_BOUND = Freshness()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +62,50 @@ class _Single:
     end: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class _Good:
+    """One proof that a certificate was not revoked: for signatures from `since` to `until`, produced at `made`."""
+
+    since: datetime
+    until: datetime
+    made: datetime
+    answer: RevocationAnswer
+
+
 @dataclass(slots=True)
 class _Known:
     """All that the evidence says of one certificate: revocations, and the times for which it was shown to be good."""
 
     generation: int
+    is_authority: bool
+    not_after: datetime
     revoked: list[RevocationAnswer] = field(default_factory=list)
-    good: list[tuple[datetime, datetime, RevocationAnswer]] = field(default_factory=list)
+    good: list[_Good] = field(default_factory=list)
+
+    def proves(self, proof: _Good, at: datetime, now: datetime, freshness: Freshness) -> bool:
+        """Whether `proof` answers at `now` for a signature of the time `at`, of which it speaks."""
+        current = self.not_after < now or proof.until >= now
+        if self.is_authority or not current:
+            return current
+        fresh = self.not_after < now or proof.made >= now - freshness.max_age
+        return fresh and proof.made >= at - freshness.before_signing
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationView:
+    """A `RevocationSource`: what the evidence of a cache is worth at the moment of a verdict."""
+
+    cache: "RevocationCache"
+    now: datetime
+    freshness: Freshness
+
+    def status(self, certificate: bytes, issuer: bytes, *, at: datetime) -> RevocationAnswer:
+        """State of `certificate` (DER), issued by `issuer` (DER), at the time `at`. Never raises."""
+        return self.cache.status(certificate, issuer, at=at, now=self.now, freshness=self.freshness)
 
 
 class RevocationCache:
-    """A `RevocationSource` over evidence added so far. Safe to use from several threads."""
+    """Evidence added so far, and what it says. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lists: dict[bytes, list[_List]] = defaultdict(list)
@@ -109,8 +158,14 @@ class RevocationCache:
             entries = [item for items in self._lists.values() for item in items if item.sha256 == digest]
         return bool(entries) and self._is_signed(entries[0], x509.load_der_x509_certificate(issuer), issuer)
 
-    def status(self, certificate: bytes, issuer: bytes, *, at: datetime) -> RevocationAnswer:
-        """State of `certificate` (DER), issued by `issuer` (DER), at the time `at`. Never raises.
+    def as_of(self, now: datetime, freshness: Freshness = _BOUND) -> RevocationView:
+        """The source to hand to a verification that reaches its verdict at `now`."""
+        return RevocationView(self, now, freshness)
+
+    def status(
+        self, certificate: bytes, issuer: bytes, *, at: datetime, now: datetime, freshness: Freshness = _BOUND
+    ) -> RevocationAnswer:
+        """State of `certificate` (DER), issued by `issuer` (DER), at the time `at`, as known at `now`. Never raises.
 
         What is known of a certificate is worked out once and holds until evidence is added: asking costs a look-up.
         """
@@ -121,10 +176,11 @@ class RevocationCache:
         for told in known.revoked:
             if told.revoked_at is not None and told.revoked_at <= at:
                 return told
-        for start, end, answer in known.good:
-            if start <= at <= end:
-                return answer
-        return RevocationAnswer(RevocationState.UNKNOWN, detail="NO_EVIDENCE_FOR_THAT_TIME")
+        spoken = [proof for proof in known.good if proof.since <= at <= proof.until]
+        for proof in spoken:
+            if known.proves(proof, at, now, freshness):
+                return proof.answer
+        return RevocationAnswer(RevocationState.UNKNOWN, detail=STALE if spoken else "NO_EVIDENCE_FOR_THAT_TIME")
 
     def _known_of(self, certificate: bytes, issuer: bytes) -> "_Known | None":
         key = (certificate, issuer)
@@ -136,7 +192,7 @@ class RevocationCache:
             leaf, authority = x509.load_der_x509_certificate(certificate), x509.load_der_x509_certificate(issuer)
         except _WRONG:
             return None
-        known = _Known(generation)
+        known = _Known(generation, _is_authority(leaf), leaf.not_valid_after_utc)
         self._by_lists(leaf, authority, issuer, known)
         self._by_singles(leaf, authority, issuer, known)
         known.revoked.sort(key=lambda answer: answer.revoked_at or datetime.max.replace(tzinfo=UTC))
@@ -154,7 +210,7 @@ class RevocationCache:
                 continue
             # A list made later is as good, as long as the certificate had not expired and fallen off it.
             start = _EVER if leaf.not_valid_after_utc >= item.start else item.start
-            known.good.append((start, item.end, RevocationAnswer(RevocationState.GOOD, evidence=(item.sha256,))))
+            known.good.append(_Good(start, item.end, item.start, _good(item.sha256)))
             entry = item.crl.get_revoked_certificate_by_serial_number(leaf.serial_number)
             if entry is not None:
                 known.revoked.append(_revoked(entry.revocation_date_utc, _crl_reason(entry), item.sha256))
@@ -170,7 +226,7 @@ class RevocationCache:
                 known.revoked.append(_revoked(revoked_at, str(item.answer.revocation_reason or ""), item.sha256))
             elif status is not ocsp.OCSPCertStatus.GOOD:
                 continue
-            known.good.append((_EVER, item.end, RevocationAnswer(RevocationState.GOOD, evidence=(item.sha256,))))
+            known.good.append(_Good(_EVER, item.end, item.start, _good(item.sha256)))
 
     def _is_signed(self, item: _List, authority: x509.Certificate, issuer: bytes) -> bool:
         key = (item.sha256, hashlib.sha256(issuer).hexdigest())
@@ -246,6 +302,10 @@ def _crl_reason(entry: x509.RevokedCertificate) -> str:
         return entry.extensions.get_extension_for_class(x509.CRLReason).value.reason.value
     except x509.ExtensionNotFound:
         return ""
+
+
+def _good(evidence: str) -> RevocationAnswer:
+    return RevocationAnswer(RevocationState.GOOD, evidence=(evidence,))
 
 
 def _revoked(at: datetime, reason: str, evidence: str) -> RevocationAnswer:

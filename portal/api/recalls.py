@@ -32,7 +32,7 @@ def request(value: object, caller: Caller) -> dict[str, object]:
     document = decode_content(asked.content, max_bytes=conf().max_exchange_bytes)
     wanted = _wanted(document)
     if not _is_repeated(message_id, token, wanted):
-        report = verify_lists([("", document)], school_id=token.school_id, received_at=caller.now)
+        report = verify_lists([("", document)], school_id=token.school_id, received_at=caller.now, now=caller.now)
         if report.try_later:
             raise DoorRefused("TRY_LATER", "Chưa kiểm tra được chữ ký của danh sách. Hãy gửi lại sau ít phút.", 503)
         _ask(wanted, message_id, token, caller)

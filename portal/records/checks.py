@@ -10,6 +10,9 @@ from django.core.checks import Warning as Caution
 
 from portal.records.conf import conf, sealing_setup
 from portal.records.keyring import SealingSetup
+from portal.schools.conf import trust_conf
+
+LONGEST_EVIDENCE_HOURS = 24.0  # the design's bound on CRL and OCSP
 
 
 @register("records")
@@ -28,6 +31,21 @@ def revocation_is_asked(**_: Any) -> Sequence[CheckMessage]:
                 "Cổng không kiểm tra thu hồi chứng thư.",
                 hint='Đặt RECORDS = {"check_revocation": True} và nạp hoặc lấy CRL (manage.py trust).',
                 id="records.E004",
+            )
+        ]
+    return []
+
+
+@register("records")
+def evidence_is_fresh(**_: Any) -> Sequence[CheckMessage]:
+    """records.W003: production reaches verdicts by evidence of revocation that is older than a day."""
+    hours = trust_conf().evidence_max_age_hours
+    if getattr(settings, "MODE", "") == "production" and hours > LONGEST_EVIDENCE_HOURS:
+        return [
+            Caution(
+                f"Cổng chấp nhận thông tin thu hồi cũ đến {hours:g} giờ.",
+                hint=f"Đặt TRUST evidence_max_age_hours không quá {LONGEST_EVIDENCE_HOURS:g}.",
+                id="records.W003",
             )
         ]
     return []

@@ -61,7 +61,7 @@ def raise_alarms(*, batch: Batch, judged: Sequence[Judged], now: datetime) -> No
 
 def recheck(*, record: Record, actor: Any | None, now: datetime) -> Rechecked:
     """Ask both engines about a disputed record; a disagreement holds it as long as it has not left."""
-    court = court_for(record.batch)
+    court = court_for(record.batch, now=now)
     policy = court.policies.get(record.profile)
     if policy is None:
         raise DisputeRefused(

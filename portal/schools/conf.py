@@ -10,6 +10,7 @@ from pathlib import Path
 from django.conf import settings
 
 from signing.online import Link
+from signing.revocation import Freshness
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,9 @@ class TrustConf:
 
     fetch: bool = True  # False: lists come as files only (`manage.py trust load`)
     refresh_hours: float = 24.0  # a list is asked for again after so long, even if it would still do
+    # Evidence on a signer's certificate: how old at the verdict, and how long before the signature.
+    evidence_max_age_hours: float = 24.0
+    evidence_before_signing_hours: float = 24.0
     proxy: str = ""
     ca_file: Path | None = None
     connect_seconds: float = 5.0
@@ -31,6 +35,12 @@ class TrustConf:
             connect_seconds=self.connect_seconds, read_seconds=self.read_seconds, ca_file=self.ca_file,
             proxy=self.proxy or None,
         )  # fmt: skip
+
+    @property
+    def freshness(self) -> Freshness:
+        return Freshness(
+            timedelta(hours=self.evidence_max_age_hours), timedelta(hours=self.evidence_before_signing_hours)
+        )
 
     @property
     def longest_wait(self) -> timedelta:

@@ -149,12 +149,17 @@ def _ask(source: EvidenceSource, now: datetime) -> int:
 
 
 def _next(found: Evidence, now: datetime) -> datetime:
-    """Well before it runs out, and at the latest when the setting says; never in a hurry."""
+    """Well before it runs out or is too old for a verdict, and at the latest when the setting says; not in a hurry."""
     latest = now + trust_conf().longest_wait
     if found.next_update is None:
-        return max(min(latest, now + timedelta(hours=12)), now + _SOONEST)
-    margin = min(timedelta(hours=12), (found.next_update - found.this_update) / 4)
-    return max(min(latest, found.next_update - margin), now + _SOONEST)
+        latest = min(latest, now + timedelta(hours=12))
+    else:
+        margin = min(timedelta(hours=12), (found.next_update - found.this_update) / 4)
+        latest = min(latest, found.next_update - margin)
+    ageing = found.this_update + trust_conf().freshness.max_age * 3 / 4
+    # A list that was old already when it came is looked for hourly: verdicts wait for a newer one.
+    latest = min(latest, ageing if ageing > now else now + _LONGEST)
+    return max(latest, now + _SOONEST)
 
 
 def _failed(source: EvidenceSource, code: str, now: datetime) -> None:

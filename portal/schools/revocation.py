@@ -14,6 +14,7 @@ from datetime import datetime
 from django.db import connection
 from django.db.models import Max, Min
 
+from portal.schools.conf import trust_conf
 from portal.schools.models import CertificateEvidence, EvidenceSource, OcspAnswer, RevocationList, SeenCertificate
 from signing import distribution
 from signing.revocation import RevocationCache
@@ -37,9 +38,12 @@ class _Evidence:
 _held: list[_Evidence] = []
 
 
-def witness() -> "Witness":
-    """A revocation source over everything that is kept now; one cheap question decides whether rows have come."""
-    return Witness(_current())
+def witness(*, now: datetime) -> "Witness":
+    """A revocation source over everything that is kept, for verdicts reached at `now`.
+
+    One cheap question decides whether rows have come.
+    """
+    return Witness(_current(), now)
 
 
 def _current() -> _Evidence:
@@ -62,8 +66,10 @@ def _load(marks: tuple[int | None, ...]) -> _Evidence:
 class Witness:
     """A `signing.trust.RevocationSource` whose answers can be told from each other by the digest of their evidence."""
 
-    def __init__(self, evidence: _Evidence) -> None:
+    def __init__(self, evidence: _Evidence, now: datetime) -> None:
         self._evidence = evidence
+        self._freshness = trust_conf().freshness
+        self._source = evidence.cache.as_of(now, self._freshness)
         self._told: dict[tuple[bytes, bytes, RevocationAnswer], str] = {}
         self._rows: dict[str, tuple[str, str, RevocationAnswer]] = {}
         self._ranges: dict[str, _Range] = {}
@@ -93,10 +99,10 @@ class Witness:
         evidence = self._evidence
         if evidence.marks[3] is not None:
             _read_answers(evidence, certificate)
-        answer = evidence.cache.status(certificate, issuer, at=at)
+        answer = self._source.status(certificate, issuer, at=at)
         if answer.state is RevocationState.UNKNOWN and evidence.marks[1] is not None:
-            _read_older_list(evidence, issuer, at)
-            answer = evidence.cache.status(certificate, issuer, at=at)
+            _read_older_lists(evidence, issuer, at, at - self._freshness.before_signing)
+            answer = self._source.status(certificate, issuer, at=at)
         return answer
 
     def _describe(self, certificate: bytes, issuer: bytes, answer: RevocationAnswer) -> str:
@@ -117,14 +123,15 @@ def _read_answers(evidence: _Evidence, certificate: bytes) -> None:
             evidence.cache.add_ocsp(bytes(der))
 
 
-def _read_older_list(evidence: _Evidence, issuer: bytes, at: datetime) -> None:
-    """The first list made after the signing time: a certificate that has expired since is on no newer one."""
+def _read_older_lists(evidence: _Evidence, issuer: bytes, at: datetime, earliest: datetime) -> None:
+    """Those of the signing time: a certificate that has expired since stands on no newer one."""
     key = (_sha256(issuer), at.replace(minute=0, second=0, microsecond=0))
     if key not in evidence.lists_read:
         evidence.lists_read.add(key)
-        rows = RevocationList.objects.filter(issuer_sha256=key[0], next_update__gte=at).order_by("this_update")
-        for der in rows.values_list("der", flat=True)[:2]:
-            evidence.cache.add_crl(bytes(der))
+        of_issuer = RevocationList.objects.filter(issuer_sha256=key[0]).order_by("this_update")
+        for rows in (of_issuer.filter(next_update__gte=at), of_issuer.filter(this_update__gte=earliest)):
+            for der in rows.values_list("der", flat=True)[:2]:
+                evidence.cache.add_crl(bytes(der))
 
 
 def _keep_evidence(

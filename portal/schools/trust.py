@@ -27,9 +27,9 @@ def _store(fingerprints: tuple[str, ...]) -> TrustStore:
     return TrustStore.from_certificates([bytes(der) for der in rows])
 
 
-def revocation_source() -> Witness:
-    """Answers from the CRLs and OCSP answers that were fetched and kept; without any, every answer is UNKNOWN."""
-    return witness()
+def revocation_source(*, now: datetime) -> Witness:
+    """What the CRLs and OCSP answers that were fetched and kept say at `now`; without any, every answer is UNKNOWN."""
+    return witness(now=now)
 
 
 @transaction.atomic

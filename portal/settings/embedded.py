@@ -34,5 +34,5 @@ CSRF_COOKIE_SECURE = False
 
 # The rehearsal files its own revocation lists, so the check is on here as in production.
 RECORDS = {"check_revocation": True, "department_code": "endpoint"}
-# The rehearsal's lists are filed by hand and hold for its whole life; there is no authority to ask.
-TRUST = {"refresh_hours": 24 * 365, "fetch": False}
+# The rehearsal's lists are filed by hand and hold for its whole life; there is no authority to ask for fresh ones.
+TRUST = {"refresh_hours": 24 * 365, "fetch": False, "evidence_max_age_hours": 24 * 365}

@@ -9,7 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
+
+# `RevocationAnswer.detail` of an UNKNOWN: there is evidence, but none that is fresh enough for a verdict now.
+STALE: Final = "EVIDENCE_STALE"
 
 
 class RevocationState(StrEnum):

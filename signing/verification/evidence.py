@@ -15,11 +15,13 @@ from signing.report import SubIndication
 from signing.trust import (
     Chain,
     ChainVerdict,
+    RevocationAnswer,
     RevocationSource,
     RevocationState,
     TrustStore,
     build_chain,
 )
+from signing.trust.revoked import STALE
 from signing.verification.keyinfo import KeyInfo
 from signing.verification.outcome import Refusal
 
@@ -76,14 +78,24 @@ def check_revocation(
         if answer.state is RevocationState.REVOKED:
             raise _revoked(depth)
         if answer.state is not RevocationState.GOOD:
-            raise Refusal(
-                SubIndication.TRY_LATER,
-                "REVOCATION_UNKNOWN",
-                "Chưa lấy được tình trạng thu hồi của chứng thư. Hệ thống sẽ kiểm tra lại; nhà trường "
-                "không phải làm gì.",
-            )
+            raise _not_known(answer)
         evidence.extend(answer.evidence)
     return tuple(evidence)
+
+
+def _not_known(answer: RevocationAnswer) -> Refusal:
+    if answer.detail == STALE:
+        return Refusal(
+            SubIndication.TRY_LATER,
+            "REVOCATION_STALE",
+            "Thông tin thu hồi chứng thư hiện có đã cũ hơn giới hạn cho phép. Hệ thống sẽ lấy thông tin mới và "
+            "kiểm tra lại; nhà trường không phải làm gì.",
+        )
+    return Refusal(
+        SubIndication.TRY_LATER,
+        "REVOCATION_UNKNOWN",
+        "Chưa lấy được tình trạng thu hồi của chứng thư. Hệ thống sẽ kiểm tra lại; nhà trường không phải làm gì.",
+    )
 
 
 def _revoked(depth: int) -> Refusal:

@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from signing.revocation import RevocationCache
-from signing.trust.revoked import RevocationState
+from signing.revocation import Freshness, RevocationCache
+from signing.trust.revoked import STALE, RevocationState
 
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
@@ -83,9 +83,16 @@ def leaf(issuer: Issuer) -> x509.Certificate:
     return issuer.issue(77)[0]
 
 
-def state(cache: RevocationCache, leaf: x509.Certificate, issuer: Issuer, at: datetime) -> RevocationState:
+# What is not about freshness is asked with a bound that no evidence here exceeds.
+PATIENT = Freshness(max_age=60 * DAY, before_signing=60 * DAY)
+
+
+def state(
+    cache: RevocationCache, leaf: x509.Certificate, issuer: Issuer, at: datetime, now: datetime | None = None,
+    freshness: Freshness = PATIENT,
+) -> RevocationState:  # fmt: skip
     certificates = (leaf.public_bytes(Encoding.DER), issuer.certificate.public_bytes(Encoding.DER))
-    return cache.status(*certificates, at=at).state
+    return cache.as_of(now or at, freshness).status(*certificates, at=at).state
 
 
 def test_without_evidence_the_answer_is_unknown(issuer: Issuer, leaf: x509.Certificate) -> None:
@@ -150,3 +157,56 @@ def test_an_ocsp_answer_by_an_ordinary_certificate_or_on_another_issuer_proves_n
     other = Issuer("CA khác")
     cache.add_ocsp(other.answer(other.issue(77)[0], ocsp.OCSPCertStatus.GOOD, at=NOW))
     assert state(cache, leaf, issuer, NOW) is RevocationState.UNKNOWN
+
+
+def test_a_list_older_than_a_day_brings_no_verdict_and_a_newer_one_does(issuer: Issuer, leaf: x509.Certificate) -> None:
+    cache, bound = RevocationCache(), Freshness()
+    cache.add_crl(issuer.crl({}, at=NOW - 25 * HOUR))  # in force for six more days by its own word
+    certificates = (leaf.public_bytes(Encoding.DER), issuer.certificate.public_bytes(Encoding.DER))
+    told = cache.as_of(NOW).status(*certificates, at=NOW - 26 * HOUR)
+    assert (told.state, told.detail) == (RevocationState.UNKNOWN, STALE)
+    assert state(cache, leaf, issuer, NOW - 26 * HOUR, NOW - 2 * HOUR, bound) is RevocationState.GOOD
+    cache.add_crl(issuer.crl({}, at=NOW - HOUR))
+    assert state(cache, leaf, issuer, NOW - 26 * HOUR, NOW, bound) is RevocationState.GOOD
+
+
+def test_a_list_that_has_run_out_when_the_verdict_is_reached_proves_nothing(
+    issuer: Issuer, leaf: x509.Certificate
+) -> None:
+    cache = RevocationCache()
+    cache.add_crl(issuer.crl({}, at=NOW, days=1))
+    assert state(cache, leaf, issuer, NOW, NOW + 2 * DAY) is RevocationState.UNKNOWN
+
+
+def test_evidence_from_long_before_the_signature_proves_nothing(issuer: Issuer, leaf: x509.Certificate) -> None:
+    cache, strict = RevocationCache(), Freshness(max_age=3 * DAY, before_signing=timedelta(0))
+    cache.add_crl(issuer.crl({}, at=NOW))
+    assert state(cache, leaf, issuer, NOW + HOUR, NOW + 2 * HOUR, strict) is RevocationState.UNKNOWN
+    assert state(cache, leaf, issuer, NOW - HOUR, NOW + 2 * HOUR, strict) is RevocationState.GOOD
+
+
+def test_of_an_expired_certificate_the_evidence_of_its_signing_time_is_enough(
+    issuer: Issuer, leaf: x509.Certificate
+) -> None:
+    cache, years_later = RevocationCache(), NOW + 2000 * DAY
+    cache.add_crl(issuer.crl({}, at=NOW))
+    assert state(cache, leaf, issuer, NOW - HOUR, years_later, Freshness()) is RevocationState.GOOD
+    assert state(cache, leaf, issuer, NOW + 3 * DAY, years_later, Freshness()) is RevocationState.UNKNOWN
+
+
+def test_a_list_about_authorities_holds_as_long_as_it_says(issuer: Issuer) -> None:
+    cache = RevocationCache()
+    cache.add_crl(issuer.crl({}, at=NOW, days=180))
+    assert (
+        state(cache, issuer.certificate, issuer, NOW + 90 * DAY, NOW + 100 * DAY, Freshness()) is RevocationState.GOOD
+    )
+    assert (
+        state(cache, issuer.certificate, issuer, NOW + 90 * DAY, NOW + 181 * DAY, Freshness())
+        is RevocationState.UNKNOWN
+    )
+
+
+def test_a_revocation_is_believed_however_old_the_list_is(issuer: Issuer, leaf: x509.Certificate) -> None:
+    cache = RevocationCache()
+    cache.add_crl(issuer.crl({77: NOW - DAY}, at=NOW))
+    assert state(cache, leaf, issuer, NOW, NOW + 100 * DAY, Freshness()) is RevocationState.REVOKED

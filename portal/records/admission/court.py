@@ -23,10 +23,10 @@ _LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
 _FIRST_MONTH = 8
 
 
-def court_for(batch: Batch) -> Court:
-    """Everything the records of this batch are judged by, as things stand now."""
+def court_for(batch: Batch, *, now: datetime) -> Court:
+    """Everything the records of this batch are judged by, as things stand at `now`."""
     profiles = registry(conf().extra_profiles)
-    revocation = revocation_source() if conf().check_revocation else None
+    revocation = revocation_source(now=now) if conf().check_revocation else None
     return Court(
         trust=trust_store(),
         binding=binding_for(batch.school_id, batch.received_at),

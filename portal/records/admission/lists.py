@@ -29,7 +29,7 @@ _OF_A_LIST = {
 }
 
 
-def verify_lists(lists: Sequence[tuple[str, bytes]], *, school_id: int, received_at: datetime) -> Report:
+def verify_lists(lists: Sequence[tuple[str, bytes]], *, school_id: int, received_at: datetime, now: datetime) -> Report:
     """The report on the last list looked at: all passed, or the first that is to be tried later.
 
     Raises BatchUnreadable (code LIST_SEAL_…) when one is not sealed as it must be.
@@ -38,7 +38,7 @@ def verify_lists(lists: Sequence[tuple[str, bytes]], *, school_id: int, received
         raise BatchUnreadable("LIST_SEAL_MISSING", f"Tệp không có danh sách DANH_SACH_HOC_BA nào được ký. {_ADVICE}")
     binding = binding_for(school_id, received_at)
     trust = trust_store()
-    revocation = revocation_source() if conf().check_revocation else None
+    revocation = revocation_source(now=now) if conf().check_revocation else None
     policy = _policy() if conf().check_revocation else replace(_policy(), revocation="off")
     for source, data in lists:
         try:
@@ -47,7 +47,7 @@ def verify_lists(lists: Sequence[tuple[str, bytes]], *, school_id: int, received
             raise BatchUnreadable(problem.code, problem.message) from None
         report = verify(parsed, policy, trust, at=received_at, binding=binding, revocation=revocation)
         if isinstance(revocation, Witness):
-            revocation.keep(now=received_at)
+            revocation.keep(now=now)
         if report.try_later:
             return report
         if not report.passed:

@@ -80,7 +80,7 @@ def _work(claim: Claim, *, clock: Clock, until: datetime | None) -> None:
     with laid_out(batch.content) as file:
         if batch.state == BatchState.RECEIVED and not _open(claim, file, now=clock()):
             return
-        court = court_for(batch)
+        court = court_for(batch, now=clock())
         if _judge_new(claim, court, file, clock=clock, until=until):
             _judge_waiting(claim, court, now=clock())
             _finish(claim, now=clock())
@@ -96,7 +96,7 @@ def _open(claim: Claim, file: BinaryIO, *, now: datetime) -> bool:
         if count == 0:
             raise BatchUnreadable("NO_RECORDS", "Tệp không chứa học bạ (HOC_BA) nào. Hãy kiểm tra lại tệp rồi gửi lại.")
         if sealed:
-            report = lists.verify_lists(walk.lists, school_id=batch.school_id, received_at=batch.received_at)
+            report = lists.verify_lists(walk.lists, school_id=batch.school_id, received_at=batch.received_at, now=now)
     except BatchUnreadable as refusal:
         _refuse(claim, refusal, walk, now=now)
         return False

@@ -156,7 +156,7 @@ class Source:
 def test_evidence_that_is_away_makes_a_record_wait_and_not_fail(cast, hand_in, monkeypatch, settings):
     settings.RECORDS = {"check_revocation": True, "recheck_seconds": 60}
     source = Source()
-    monkeypatch.setattr(court, "revocation_source", lambda: source)
+    monkeypatch.setattr(court, "revocation_source", lambda *, now: source)
     school = cast.made("02")
     batch = hand_in(school, unsigned_batch(cast.records(school, 2)).data)
     assert batch.state == BatchState.OPENED

@@ -74,10 +74,10 @@ def leaf(authority):
     return authority.issue(name, ec.generate_private_key(ec.SECP256R1()))
 
 
-def ask(leaf, authority, at=NOW):
-    found = witness()
+def ask(leaf, authority, at=NOW, now=NOW):
+    found = witness(now=now)
     answer = found.status(leaf.public_bytes(Encoding.DER), authority.der, at=at)
-    found.keep(now=NOW)
+    found.keep(now=now)
     return answer
 
 

@@ -83,6 +83,40 @@ def test_a_record_waits_while_no_list_is_there_and_is_admitted_when_it_comes(cas
     assert Batch.objects.get(id=batch.id).state == BatchState.PROCESSED
 
 
+def test_a_list_that_is_older_than_a_day_makes_a_record_wait_for_the_next_one(cast, hand_in, settings):
+    load_revocation_lists(cast.pki, schools=12, now=NOW - timedelta(hours=24))  # made an hour before
+    made = cast.made("02")
+    batch = hand_in(made, unsigned_batch(cast.records(made, 2)).data)
+    [codes] = {tuple(sorted({found["code"] for found in row.findings})) for row in Record.objects.filter(batch=batch)}
+    assert "REVOCATION_STALE" in codes
+    assert queries.progress(batch).waiting_for_evidence == 2
+
+    for authority in (cast.pki.root, *cast.pki.issuers):
+        refresh.load_list(data=revocation_list(cast.pki, authority, 12, NOW), source="", now=NOW)
+    processing.process_due(clock=lambda: NOW + timedelta(hours=1))
+    assert set(Record.objects.values_list("state", flat=True)) == {RecordState.ADMITTED}
+
+    settings.TRUST = {"evidence_max_age_hours": 0.5}
+    hand_in(made, unsigned_batch(cast.records(made, 2, first=2)).data)
+    assert Record.objects.filter(state=RecordState.RECEIVED).count() == 2
+
+
+def test_a_list_that_holds_for_a_week_is_asked_for_again_before_it_is_too_old(only_named_sources, cast, server):
+    issuer = cast.pki.public_issuer
+    row = EvidenceSource.objects.create(
+        kind="CRL", url=f"{server.base}/x.crl", issuer_sha256=_sha256(issuer.identity.der), next_check_at=NOW
+    )
+    made_at = NOW - timedelta(hours=1)
+    server.answers["/x.crl"] = revocation_list(cast.pki, issuer, 12, NOW)
+    refresh.refresh(now=NOW)
+    row.refresh_from_db()
+    assert row.next_check_at == made_at + timedelta(hours=18)
+    refresh.refresh(now=NOW + timedelta(hours=20))  # the same list again, too old soon
+    row.refresh_from_db()
+    assert row.next_check_at == NOW + timedelta(hours=21)
+    assert not row.failures
+
+
 def test_what_waits_makes_its_sources_known_and_the_refresh_fetches_them(cast, hand_in, server, monkeypatch):
     at_home = revocation.distribution.list_addresses
     monkeypatch.setattr(
@@ -164,13 +198,13 @@ def test_evidence_is_stored_once_and_named_by_every_report(cast, hand_in, lists)
 def test_a_list_of_the_signing_time_is_found_when_the_newest_no_longer_tells(cast, lists):
     issuer = cast.pki.public_issuer.identity.der
     leaf = cast.pki.person(cast.made("02").teachers[0], cast.made("02")).der
-    before = witness().status(leaf, issuer, at=NOW)
+    before = witness(now=NOW).status(leaf, issuer, at=NOW)
     assert before.state is RevocationState.GOOD
     far = NOW + timedelta(days=3000)  # the certificate has expired: it stands on no list any more
     row = RevocationList.objects.filter(issuer_sha256=_sha256(issuer)).get()
     evidence = refresh.distribution.read_list(revocation_list(cast.pki, cast.pki.public_issuer, 12, far), issuer)
     refresh.keep_list(evidence, issuer, source="", now=far)
-    asked = witness()
+    asked = witness(now=far)
     assert asked.status(leaf, issuer, at=NOW).state is RevocationState.GOOD
     asked.keep(now=far)
     assert row.sha256 in CertificateEvidence.objects.get().evidence
@@ -187,9 +221,9 @@ def test_certificates_met_are_kept_once_with_their_issuers(cast, hand_in, lists)
 def test_rows_of_another_database_are_forgotten(cast, lists):
     issuer = cast.pki.public_issuer.identity.der
     leaf = cast.pki.person(cast.made("02").teachers[0], cast.made("02")).der
-    assert witness().status(leaf, issuer, at=NOW).state is RevocationState.GOOD
+    assert witness(now=NOW).status(leaf, issuer, at=NOW).state is RevocationState.GOOD
     RevocationList.objects.all().delete()
-    assert witness().status(leaf, issuer, at=NOW).state is RevocationState.UNKNOWN
+    assert witness(now=NOW).status(leaf, issuer, at=NOW).state is RevocationState.UNKNOWN
 
 
 def test_prewarm_knows_the_sources_of_every_registered_certificate(cast, settings):

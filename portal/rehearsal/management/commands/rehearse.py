@@ -21,13 +21,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from deploy.embedded.failure import Trouble
 from deploy.embedded.throwaway import Environment
 from gateway.simulator.control import SimulatorControl
+from portal.records.conf import conf
 from portal.rehearsal.bootstrap import open_rehearsal
 from portal.rehearsal.disturbance import Disturbance
 from portal.rehearsal.making import Wish
 from portal.rehearsal.performance import Outcome, Performance, Show, Stalled, Step
 from portal.rehearsal.planting import planting
 from portal.rehearsal.witnesses import Held
-from portal.schools.trust import revocation_source
 
 LEGS = {"generate": "tạo và ký", "hand_in": "nộp", "verdict": "kiểm tra, gửi, chờ kết quả"}
 PLANTED_BY_DEFAULT = 0.03
@@ -110,7 +110,7 @@ def _wish(options: Mapping[str, Any]) -> Wish:
     primary, _, secondary = str(options["mix"]).partition(":")
     share = float(primary) / (float(primary) + float(secondary or 0))
     breaches = (
-        planting(options["seed"], options["planted"], revocation=revocation_source() is not None)
+        planting(options["seed"], options["planted"], revocation=conf().check_revocation)
         if options["planted"]
         else None
     )
