@@ -16,10 +16,11 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.utils import CryptographyDeprecationWarning
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
 from signing.errors import TrustStoreUnreadable
 
@@ -159,6 +160,23 @@ def _is_self_signed(certificate: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(certificate)
     except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
+        return _is_old_root(certificate)
+    return True
+
+
+def _is_old_root(certificate: x509.Certificate) -> bool:
+    """Roots of before 2015, in use to this day, signed themselves with SHA-1, which the library no longer checks.
+
+    Nothing rests on that signature: trust in a root is the administrator's word. Below a root SHA-1 is refused.
+    """
+    key = certificate.public_key()
+    if certificate.signature_algorithm_oid != SignatureAlgorithmOID.RSA_WITH_SHA1 or not isinstance(
+        key, rsa.RSAPublicKey
+    ):
+        return False
+    try:
+        key.verify(certificate.signature, certificate.tbs_certificate_bytes, padding.PKCS1v15(), hashes.SHA1())  # noqa: S303
+    except (InvalidSignature, ValueError, UnsupportedAlgorithm):
         return False
     return True
 

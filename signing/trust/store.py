@@ -49,18 +49,34 @@ class TrustStore:
         """
         folder = Path(path)
         try:
-            files = sorted(file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES)
+            # (Desktops leave hidden files of their own beside what they copy.)
+            files = sorted(
+                file
+                for file in folder.iterdir()
+                if file.suffix.lower() in _SUFFIXES and not file.name.startswith(".") and file.is_file()
+            )
             contents = [file.read_bytes() for file in files]
         except OSError as error:
             raise TrustStoreUnreadable(
                 "TRUST_UNREADABLE", f"Không đọc được thư mục chứng thư tin cậy {folder.name}: {error.strerror}."
             ) from None
+        for file, content in zip(files, contents, strict=True):
+            _check(file.name, content)
         store = cls.from_certificates(contents)
         if not store.anchors:
             raise TrustStoreUnreadable(
                 "TRUST_EMPTY", f"Thư mục {folder.name} không có chứng thư gốc nào. Hãy chép chứng thư gốc (PEM) vào đó."
             )
         return store
+
+
+def _check(name: str, data: bytes) -> None:
+    """Whatever cannot be read is named: an administrator has many files."""
+    try:
+        for item in _split(data):
+            read_certificate(item)
+    except TrustStoreUnreadable as error:
+        raise TrustStoreUnreadable(error.code, f"{name}: {error.message}") from None
 
 
 def _split(data: bytes) -> list[bytes]:
