@@ -6,6 +6,7 @@ An uncertain fate is asked about by messageid; only "unknown to me" permits the 
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
@@ -28,11 +29,18 @@ from gateway.outcomes import Acknowledged, Evidence, FateUnknown, ItemVerdict, O
 from gateway.outcomes import NotSent as NothingLeft
 from gateway.states import SubmissionKind
 
+logger = logging.getLogger(__name__)
+
 
 def forward(claim: Claim, client: MinistryClient, endpoint: Endpoint, *, now: datetime, rng: Random) -> Settled:
     """One attempt: send a QUEUED submission, or ask about an UNCERTAIN one; then settle and judge the line."""
     try:
         outcome = _send(claim, client) if claim.purpose == Purpose.SEND else ask(claim, client, rng=rng)
+    except outbox.DocumentDamaged as damage:
+        # Neither the line's fault nor the records': it waits, and goes out when the bytes are back.
+        logger.error("document_damaged submission=%s", claim.submission_id)
+        wait = _retry_delay(claim, client.description, rng)
+        outcome = NothingLeft(damage.code, damage.message, wait)
     except MinistryError as problem:
         outcome = consequence_of(problem, claim, client.description, now=now, rng=rng)
         judge_line(problem, claim, client.description, endpoint, now=now, rng=rng)

@@ -24,6 +24,7 @@ PasswordForm = Literal["sha256-hex", "sha256-hex-upper", "sha256-base64"]
 
 _LENGTH_BYTES: Final = 4
 _GZIP_WINDOW: Final = 31  # zlib: 16 (gzip header) + 15 (largest window)
+_GZIP_HEAD: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00"  # deflate, no flags, no time
 _WHITESPACE: Final = re.compile(rb"[ \t\r\n]+")
 _ESCAPES: Final[dict[str, bytes]] = {"backslash": b'\\"', "entity": b"&quot;"}
 
@@ -77,6 +78,19 @@ def unpack(packed: bytes, *, max_bytes: int) -> bytes:
 def unpack_stored(packed: bytes) -> bytes:
     """What `pack` of our own made, whatever it holds (a certificate is not text)."""
     return gzip.decompress(packed[_LENGTH_BYTES:])
+
+
+def is_package_of(packed: bytes, digest: bytes) -> bool:
+    """Whether stored bytes still hold the document with this SHA-256, under whichever escape rule they were packed."""
+    head = packed[_LENGTH_BYTES : _LENGTH_BYTES + len(_GZIP_HEAD)]
+    try:
+        text = unpack_stored(packed)
+    except (OSError, EOFError, zlib.error):
+        return False
+    if head != _GZIP_HEAD or len(text) != int.from_bytes(packed[:_LENGTH_BYTES], "little"):
+        return False
+    forms = (text, *(text.replace(mark, b'"') for mark in _ESCAPES.values() if mark in text))
+    return any(hashlib.sha256(form).digest() == digest for form in forms)
 
 
 def undo_escape(text: bytes) -> bytes:

@@ -5,7 +5,16 @@ Claim (one short transaction) → act (no transaction) → settle (one transacti
 `housekeeping` drops documents that are no longer needed. Enters at: enqueue, claim_due, settle.
 """
 
-from gateway.outbox.claiming import Claim, Purpose, claim_due, database_now, expire_leases, load_content, load_document
+from gateway.outbox.claiming import (
+    Claim,
+    DocumentDamaged,
+    Purpose,
+    claim_due,
+    database_now,
+    expire_leases,
+    load_content,
+    load_document,
+)
 from gateway.outbox.enqueueing import NewItem, NotInTransaction, enqueue
 from gateway.outbox.housekeeping import drop_documents
 from gateway.outbox.officer import (
@@ -23,6 +32,7 @@ __all__ = [
     "ActRefused",
     "Claim",
     "Counts",
+    "DocumentDamaged",
     "NewItem",
     "NotInTransaction",
     "Purpose",

@@ -130,17 +130,34 @@ def expire_leases(*, now: datetime) -> int:
     return len(lost)
 
 
+class DocumentDamaged(Exception):
+    """What is stored is no longer what was frozen: our disk's fault. It must not leave. Code DOCUMENT_DAMAGED."""
+
+    code = "DOCUMENT_DAMAGED"
+    message = "Văn bản lưu trong hàng đợi không còn khớp dấu vết SHA-256; chưa gửi gì. Cần khôi phục từ bản sao lưu."
+
+    def __init__(self) -> None:
+        super().__init__(self.code)
+
+
 def load_content(submission_id: UUID) -> str:
-    """The frozen document as the value of `content`: the same text at every attempt."""
-    packed = Document.objects.values_list("packed", flat=True).get(submission_id=submission_id)
+    """The frozen document as the value of `content`: the same text at every attempt. Raises DocumentDamaged."""
+    packed = _intact(submission_id)
     failpoints.reach("P11")
-    return envelope.content_of(bytes(packed))
+    return envelope.content_of(packed)
 
 
 def load_document(submission_id: UUID) -> bytes:
-    """The frozen document itself (a certificate to be registered is sent without the coding)."""
-    packed = Document.objects.values_list("packed", flat=True).get(submission_id=submission_id)
-    return envelope.unpack_stored(bytes(packed))
+    """The frozen document itself (a certificate goes out without the coding). Raises DocumentDamaged."""
+    return envelope.unpack_stored(_intact(submission_id))
+
+
+def _intact(submission_id: UUID) -> bytes:
+    found = Document.objects.values_list("packed", "submission__digest").get(submission_id=submission_id)
+    packed, digest = bytes(found[0]), bytes(found[1])
+    if not envelope.is_package_of(packed, digest):
+        raise DocumentDamaged
+    return packed
 
 
 def database_now() -> datetime:

@@ -4,7 +4,7 @@ A block takes only entries below which nothing can turn up any more, however lat
 numbers are normal (rolled-back acts); a row that turns up inside a sealed run is not.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -34,10 +34,18 @@ class Fault:
     message: str
 
 
+@dataclass(frozen=True)
+class Anchor:
+    """What `head` gave at some time and somebody noted outside: a block's number and its digest in hex."""
+
+    number: int
+    digest: str
+
+
 def seal(*, now: datetime) -> Block | None:
     """Seal what has become final since the last block; nothing when there is nothing, or another is sealing."""
     end = _last_final_entry()
-    return _seal_up_to(end, now) if end is not None else None
+    return seal_up_to(end, now=now) if end is not None else None
 
 
 def _last_final_entry() -> int | None:
@@ -59,7 +67,8 @@ def _last_final_entry() -> int | None:
 
 
 @transaction.atomic
-def _seal_up_to(end: int, now: datetime) -> Block | None:
+def seal_up_to(end: int, *, now: datetime) -> Block | None:
+    """One block of what is open up to this number, which must be final."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
         if not cursor.fetchone()[0]:
@@ -83,12 +92,34 @@ def _seal_up_to(end: int, now: datetime) -> Block | None:
     )  # fmt: skip
 
 
-def verify() -> Iterator[Fault]:
-    """Every fault of the chain, block by block; an empty answer means that nothing sealed was touched."""
+def head() -> Anchor | None:
+    """The last block, to be noted outside the database."""
+    block = Block.objects.order_by("-number").first()
+    return Anchor(block.number, bytes(block.digest).hex()) if block else None
+
+
+def verify(*, anchors: Iterable[Anchor] = ()) -> Iterator[Fault]:
+    """Every fault of the chain, block by block; an empty answer means that nothing sealed was touched.
+
+    A tail that was cut off, or a chain written anew from some block on, has no seam: only `anchors` noted outside the
+    database show it.
+    """
     previous, expected_number, expected_first = merkle.GENESIS, 1, 1
     for block in Block.objects.order_by("number").iterator():
         yield from _faults_of(block, previous, expected_number, expected_first)
         previous, expected_number, expected_first = bytes(block.digest), block.number + 1, block.last_entry + 1
+    if Entry.objects.filter(id__lt=1).exists():
+        yield Fault(1, "ENTRY_OUTSIDE_BLOCKS", "Có dòng mang số nhỏ hơn 1, không thuộc khối nào.")
+    for anchor in anchors:
+        yield from _faults_against(anchor)
+
+
+def _faults_against(anchor: Anchor) -> Iterator[Fault]:
+    digest = Block.objects.filter(number=anchor.number).values_list("digest", flat=True).first()
+    if digest is None:
+        yield Fault(anchor.number, "ANCHOR_MISSING", f"Khối {anchor.number} đã ghi để ngoài nay không còn.")
+    elif bytes(digest).hex() != anchor.digest:
+        yield Fault(anchor.number, "ANCHOR_DIFFERS", f"Khối {anchor.number} nay khác dấu vết đã ghi để ngoài.")
 
 
 def _faults_of(block: Block, previous: bytes, number: int, first: int) -> Iterator[Fault]:

@@ -14,10 +14,11 @@ from typing import BinaryIO, cast
 from uuid import UUID
 
 import zstandard
+from django.db import transaction
 
 from gateway import failpoints
 from portal.records.conf import spool_dir
-from portal.records.models import Content, ContentChunk
+from portal.records.models import Batch, Content, ContentChunk
 
 PIECE_BYTES = 1 << 20
 HEAD_BYTES = 4096
@@ -103,10 +104,14 @@ def store(pieces: Iterable[bytes], *, now: datetime, max_bytes: int) -> StoredFi
     return writer.finish()
 
 
+@transaction.atomic
 def discard(content_id: UUID) -> None:
-    """Remove a content that no batch refers to."""
+    """Remove a content that no batch refers to. A batch that is just coming in either has it first, or cannot come."""
+    Content.objects.select_for_update().filter(id=content_id).first()
+    if Batch.objects.filter(content_id=content_id).exists():
+        return
     ContentChunk.objects.filter(content_id=content_id).delete()
-    Content.objects.filter(id=content_id, batch__isnull=True).delete()
+    Content.objects.filter(id=content_id).delete()
 
 
 def sweep(*, now: datetime, older_than: timedelta) -> int:
@@ -119,14 +124,17 @@ def sweep(*, now: datetime, older_than: timedelta) -> int:
 
 
 def read(content_id: UUID) -> Iterator[bytes]:
-    """The pieces of a content, in order; one query each, so that memory stays flat."""
+    """The pieces of a content, in order; one query each, so that memory stays flat. Raises ContentDamaged."""
     unpacker = zstandard.ZstdDecompressor()
     index = 0
     while True:
         row = ContentChunk.objects.filter(content_id=content_id, index=index).values_list("data", flat=True).first()
         if row is None:
             return
-        yield unpacker.decompress(bytes(row), max_output_size=PIECE_BYTES)
+        try:
+            yield unpacker.decompress(bytes(row), max_output_size=PIECE_BYTES)
+        except zstandard.ZstdError as error:
+            raise ContentDamaged("CONTENT_DAMAGED") from error
         index += 1
 
 

@@ -50,12 +50,13 @@ CELERY_TASK_ROUTES = {
     "gateway.*": {"queue": "forwarding"},
 }
 
-# Ticks look into the database for whatever a lost nudge left behind. One that nobody took in time is worthless.
+# Ticks look into the database for whatever a lost nudge left behind. One that nobody took in time is worthless; the
+# time is two minutes because a worker whose clock is ahead of beat's by more than that would take none at all.
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    "gateway-tick": {"task": "gateway.tasks.tick", "schedule": 2.0, "options": {"expires": 10}},
-    "records-tick": {"task": "portal.records.tasks.tick", "schedule": 2.0, "options": {"expires": 10}},
+    "gateway-tick": {"task": "gateway.tasks.tick", "schedule": 2.0, "options": {"expires": 120}},
+    "records-tick": {"task": "portal.records.tasks.tick", "schedule": 2.0, "options": {"expires": 120}},
     # Revocation lists are fetched before they run out, never while somebody waits.
     "trust-refresh": {"task": "portal.schools.tasks.refresh", "schedule": 60.0, "options": {"expires": 50}},
     "trust-prewarm": {

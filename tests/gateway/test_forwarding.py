@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
+from django.db import connection
 
 from gateway import circuit, forwarding, receipts
 from gateway.conf import EndpointDescription
 from gateway.exchange import envelope
 from gateway.ministry.client import MinistryClient
-from gateway.models import Attempt, Endpoint, Item, Receipt, Submission
+from gateway.models import Attempt, Document, Endpoint, Item, Receipt, Submission
 from gateway.outbox import Claim, Purpose
 from gateway.session import RowTokens
 from tests.gateway.peer import Peer, Reply, Request, as_json
@@ -391,3 +392,26 @@ def test_a_cause_the_probe_cannot_see_backs_off_further_and_is_announced_once(
     circuit.note_success(endpoint, now=moment)
     endpoint.refresh_from_db()
     assert (endpoint.relapses, NOTICES[-1]["event"]) == (0, "RESUMED")
+
+
+def store_bytes(submission_id: UUID, packed: bytes) -> None:
+    """As a failing disk would: past every trigger."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute("UPDATE gateway_document SET packed = %s WHERE submission_id = %s", [packed, submission_id])
+        cursor.execute("SET LOCAL session_replication_role = DEFAULT")
+
+
+def test_a_damaged_package_stays_here_and_goes_out_when_its_bytes_are_back(
+    peer: Peer, enqueue: Callable[..., UUID], act: Act, endpoint: Endpoint
+) -> None:
+    peer.answer = token_or(receipt)
+    submission_id = enqueue("a")
+    packed = bytes(Document.objects.get(submission_id=submission_id).packed)
+    store_bytes(submission_id, packed[:20] + bytes([packed[20] ^ 1]) + packed[21:])
+    row = act()
+    assert (row.state, row.reason_code, row.first_sent_at) == ("QUEUED", "DOCUMENT_DAMAGED", None)
+    assert [request for request in peer.requests if request.path != "/api/token"] == []
+    assert endpoint.state == "OPEN"
+    store_bytes(submission_id, packed)
+    assert act().state == "ACKNOWLEDGED"

@@ -103,3 +103,48 @@ def test_the_command_tells_that_all_is_well(capsys):
     call_command("journal", "verify")
     assert "nguyên vẹn: 1 khối" in capsys.readouterr().out
     assert Block.objects.count() == 1
+
+
+def test_a_tail_that_was_cut_is_shown_only_by_a_note_kept_outside():
+    write(3)
+    anchoring.seal(now=NOW)
+    write(2)
+    anchoring.seal(now=NOW)
+    noted = anchoring.head()
+    tamper("DELETE FROM audit_entry WHERE id > (SELECT last_entry FROM audit_block WHERE number = 1)")
+    tamper("DELETE FROM audit_block WHERE number = 2")
+    assert list(anchoring.verify()) == []
+    assert [(fault.block, fault.code) for fault in anchoring.verify(anchors=[noted])] == [(2, "ANCHOR_MISSING")]
+    with pytest.raises(CommandError):
+        call_command("journal", "verify", anchor=[[str(noted.number), noted.digest]])
+
+
+def test_a_chain_written_anew_over_forged_entries_is_shown_only_by_a_note_kept_outside():
+    write(3)
+    end = anchoring.seal(now=NOW).last_entry
+    noted = anchoring.head()
+    tamper("UPDATE audit_entry SET reason = 'x'")
+    tamper("DELETE FROM audit_block")
+    anchoring.seal_up_to(end, now=NOW)
+    assert list(anchoring.verify()) == []
+    assert [(fault.block, fault.code) for fault in anchoring.verify(anchors=[noted])] == [(1, "ANCHOR_DIFFERS")]
+
+
+def test_a_note_kept_outside_that_still_holds_is_no_fault(capsys):
+    write(3)
+    anchoring.seal(now=NOW)
+    noted = anchoring.head()
+    write(2)
+    anchoring.seal(now=NOW)
+    call_command("journal", "verify", anchor=[[str(noted.number), noted.digest.upper()]])
+    assert "nguyên vẹn" in capsys.readouterr().out
+
+
+def test_an_entry_slipped_in_below_the_first_number_is_found():
+    write(3)
+    anchoring.seal(now=NOW)
+    tamper(
+        "INSERT INTO audit_entry (id, at, actor_name, action, subject_kind, subject_id, reason, detail)"
+        " SELECT 0, at, actor_name, action, subject_kind, subject_id, reason, detail FROM audit_entry LIMIT 1"
+    )
+    assert [fault.code for fault in anchoring.verify()] == ["ENTRY_OUTSIDE_BLOCKS"]

@@ -15,19 +15,23 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("what", choices=["verify", "seal", "head"])
+        parser.add_argument(
+            "--anchor", nargs=2, action="append", default=[], metavar=("SỐ", "DẤU_VẾT"),
+            help="verify: khối đã ghi để ngoài (kết quả của head) phải còn nguyên",
+        )  # fmt: skip
 
-    def handle(self, *args: Any, what: str, **options: Any) -> None:
+    def handle(self, *args: Any, what: str, anchor: list[list[str]], **options: Any) -> None:
         match what:
             case "verify":
-                self._verify()
+                self._verify([_anchor(number, digest) for number, digest in anchor])
             case "seal":
                 block = anchoring.seal(now=timezone.now())
                 self.stdout.write(f"Đã đóng khối {block.number}." if block else "Không có dòng mới để đóng.")
             case _:
                 self._head()
 
-    def _verify(self) -> None:
-        faults = list(anchoring.verify())
+    def _verify(self, anchors: list[anchoring.Anchor]) -> None:
+        faults = list(anchoring.verify(anchors=anchors))
         for fault in faults:
             self.stderr.write(f"{fault.code}  {fault.message}")
         if faults:
@@ -35,5 +39,11 @@ class Command(BaseCommand):
         self.stdout.write(f"Nhật ký nguyên vẹn: {Block.objects.count()} khối.")
 
     def _head(self) -> None:
-        block = Block.objects.order_by("-number").first()
-        self.stdout.write(f"{block.number} {bytes(block.digest).hex()}" if block else "Chưa có khối nào.")
+        last = anchoring.head()
+        self.stdout.write(f"{last.number} {last.digest}" if last else "Chưa có khối nào.")
+
+
+def _anchor(number: str, digest: str) -> anchoring.Anchor:
+    if not number.isdigit():
+        raise CommandError(f"--anchor: “{number}” không phải số khối.")
+    return anchoring.Anchor(int(number), digest.strip().lower())
