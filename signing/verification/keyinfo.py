@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from signing.errors import TrustStoreUnreadable
 from signing.report import ReportWarning, SubIndication
@@ -22,6 +23,13 @@ from signing.verification.structure import check_leaf, check_simple, ds, read_ba
 from signing.xml import Element, local_name
 
 _MAX_CERTIFICATES: Final = 6
+_DSIG11: Final = "http://www.w3.org/2009/xmldsig11#"
+_EC_KEY_VALUE: Final = f"{{{_DSIG11}}}ECKeyValue"
+_CURVES: Final = {
+    "secp256r1": "urn:oid:1.2.840.10045.3.1.7",
+    "secp384r1": "urn:oid:1.3.132.0.34",
+    "secp521r1": "urn:oid:1.3.132.0.35",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +134,42 @@ def _check_key_value(element: Element, signer: CertificateFacts) -> None:
         "KEYINFO_CONTRADICTS", "Khoá nêu trong KeyValue không phải của chứng thư kèm theo. Hãy ký lại."
     )
     parts = list(element.iterchildren())
-    key = signer.public_key
-    if len(parts) != 1 or parts[0].tag != ds("RSAKeyValue") or not isinstance(key, rsa.RSAPublicKey):
+    if len(parts) != 1:
         raise contradiction
-    check_simple(parts[0])
-    if [item.tag for item in parts[0].iterchildren()] != [ds("Modulus"), ds("Exponent")]:
+    check_simple(parts[0], attributes=("Id",))
+    if parts[0].tag == ds("RSAKeyValue"):
+        same = _is_rsa_key(parts[0], signer.public_key)
+    elif parts[0].tag == _EC_KEY_VALUE:
+        same = _is_curve_point(parts[0], signer.public_key)
+    else:
+        raise _none(
+            "KEYINFO_UNEXPECTED",
+            f"KeyValue chứa {local_name(parts[0])}, không đối chiếu được với chứng thư. Hãy ký lại.",
+        )
+    if not same:
         raise contradiction
+
+
+def _is_rsa_key(element: Element, key: object) -> bool:
+    if [item.tag for item in element.iterchildren()] != [ds("Modulus"), ds("Exponent")]:
+        return False
+    if not isinstance(key, rsa.RSAPublicKey):
+        return False
     numbers = key.public_numbers()
-    if [_integer(item) for item in parts[0].iterchildren()] != [numbers.n, numbers.e]:
-        raise contradiction
+    return [_integer(item) for item in element.iterchildren()] == [numbers.n, numbers.e]
+
+
+def _is_curve_point(element: Element, key: object) -> bool:
+    """XML Signature 1.1 § 4.5.2.3: a named curve and an uncompressed point; no curve is read from a file."""
+    parts = list(element.iterchildren())
+    if [item.tag for item in parts] != [f"{{{_DSIG11}}}NamedCurve", f"{{{_DSIG11}}}PublicKey"]:
+        return False
+    check_leaf(parts[0], attributes=("URI",))
+    if not isinstance(key, ec.EllipticCurvePublicKey) or parts[0].get("URI") != _CURVES.get(key.curve.name):
+        return False
+    return read_base64(parts[1], "KEYINFO_CONTRADICTS") == key.public_bytes(
+        Encoding.X962, PublicFormat.UncompressedPoint
+    )
 
 
 def _integer(element: Element) -> int:

@@ -11,7 +11,7 @@ import base64
 import binascii
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from signxml.verifier import SignatureConfiguration, XMLVerifier
 from signing.errors import SigningError
 from signing.policy import SignaturePolicy, SignatureSlot
 from signing.report import Indication, Report, SignatureReport, SubIndication, indication_of
-from signing.trust import ChainVerdict, RevocationSource, TrustStore, build_chain, read_certificate
+from signing.trust import CertificateFacts, ChainVerdict, RevocationSource, TrustStore, build_chain, read_certificate
 from signing.verification.evidence import check_revocation
 from signing.verification.outcome import Refusal, malformed
 from signing.xml import LIST_LIMITS, RECORD_LIMITS, Element, parse
@@ -64,6 +64,14 @@ class _Verifier(XMLVerifier):
         if "exc-c14n" not in algorithm.value and not isinstance(nodes, list) and nodes.getparent() is not None:
             nodes = _reparsed(nodes)
         return bytes(super()._c14n(nodes, algorithm, inclusive_ns_prefixes))
+
+    def _check_key_value_matches_cert_public_key(
+        self, key_value: Any, public_key: Any, signature_alg: SignatureMethod
+    ) -> bool:
+        # signxml knows the comparison of RSA keys, but not for the names of RSASSA-PSS.
+        if signature_alg.name.endswith("_RSA_MGF1"):
+            signature_alg = SignatureMethod.RSA_SHA256
+        return bool(super()._check_key_value_matches_cert_public_key(key_value, public_key, signature_alg))
 
 
 def _reparsed(node: Element) -> Element:
@@ -123,7 +131,8 @@ def _check_all(
     for slot in policy.slots:
         for place, signature, target in _pairs(root, slot):
             signed, moment, certificate = _check_one(root, slot, signature, target, policy)
-            _check_evidence(certificate, trust, moment, policy=policy, at=at, revocation=revocation)
+            others = _certificates(signature)
+            _check_evidence(certificate, trust, moment, others, policy=policy, at=at, revocation=revocation)
             if slot.covers == policy.main:
                 digest = hashlib.sha256(signed).hexdigest()
             reports.append(
@@ -220,19 +229,21 @@ def _without(target: Element, signature: Element) -> bytes:
 
 
 def _certificate(signature: Element) -> x509.Certificate:
-    texts = signature.findall(f"{{{_DS}}}KeyInfo/{{{_DS}}}X509Data/{{{_DS}}}X509Certificate")
-    try:
-        found = [
-            read_certificate(base64.b64decode("".join((item.text or "").split()), validate=True)) for item in texts
-        ]
-    except binascii.Error:
-        found = []
+    found = _certificates(signature)
     signers = [item for item in found if not item.is_authority] or found
     if len({item.sha256 for item in signers}) != 1:
         raise Refusal(
             SubIndication.NO_SIGNING_CERTIFICATE_FOUND, "CERTIFICATE_MISSING", "Không rõ chứng thư của người ký."
         )
     return x509.load_der_x509_certificate(signers[0].der)
+
+
+def _certificates(signature: Element) -> list[CertificateFacts]:
+    texts = signature.findall(f"{{{_DS}}}KeyInfo/{{{_DS}}}X509Data/{{{_DS}}}X509Certificate")
+    try:
+        return [read_certificate(base64.b64decode("".join((item.text or "").split()), validate=True)) for item in texts]
+    except binascii.Error:
+        return []
 
 
 def _claimed(signature: Element) -> datetime:
@@ -251,15 +262,16 @@ def _time_of(tree: Element) -> datetime:
 
 
 def _check_evidence(
-    certificate: x509.Certificate, trust: TrustStore, moment: datetime, *, at: datetime, policy: SignaturePolicy,
-    revocation: RevocationSource | None,
+    certificate: x509.Certificate, trust: TrustStore, moment: datetime, others: Sequence[CertificateFacts], *,
+    at: datetime, policy: SignaturePolicy, revocation: RevocationSource | None,
 ) -> None:  # fmt: skip
     if moment > at + policy.max_future:
         raise Refusal(SubIndication.SIG_CONSTRAINTS_FAILURE, "TIME_IN_FUTURE", "Thời điểm ký ở tương lai.")
     facts = read_certificate(certificate.public_bytes(Encoding.DER))
     if facts.is_authority or not facts.may_sign or not policy.algorithms.admits_key(facts.key_kind, facts.key_bits):
         raise Refusal(SubIndication.CHAIN_CONSTRAINTS_FAILURE, "CERTIFICATE_USAGE", "Chứng thư không dùng để ký được.")
-    chain = build_chain(facts, trust, at=moment)
+    # An issuer's certificate may have come along with the signature; only the anchor is ours.
+    chain = build_chain(facts, trust, at=moment, extra=[item for item in others if item.sha256 != facts.sha256])
     if chain.verdict is not ChainVerdict.VALID:
         raise Refusal(
             SubIndication.NO_CERTIFICATE_CHAIN_FOUND, "CHAIN_NOT_FOUND", "Chứng thư không dẫn đến gốc tin cậy."
