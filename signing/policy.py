@@ -37,6 +37,7 @@ SOFT_RULES: Final[Mapping[str, Severity]] = {
     "cccd": Severity.ERROR,  # SO_CCCD beside the signature is not the certificate's number
     "same_certificate": Severity.ERROR,  # one certificate for two people, or for a person and the organisation
     "subject_name": Severity.WARNING,  # X509SubjectName does not name the certificate's subject
+    "time_stamp": Severity.WARNING,  # a time-stamp beside the signature is broken, or of another one
 }
 
 

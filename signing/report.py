@@ -102,6 +102,22 @@ class ReportWarning:
         return {"code": self.code, "message": self.message}
 
 
+class StampStatus(StrEnum):
+    VALID = "VALID"
+    INVALID = "INVALID"
+    NOT_VERIFIABLE = "NOT_VERIFIABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What the time-stamps beside a signature are worth; `at` and `by` are what the worst of them says."""
+
+    status: StampStatus
+    code: str
+    at: datetime | None = None
+    by: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class SignatureReport:
     """Verdict on one signature (or on a required one that is missing: then `place` is where it should be)."""
@@ -125,6 +141,7 @@ class SignatureReport:
     covers: str | None = None
     warnings: tuple[ReportWarning, ...] = ()
     evidence: tuple[str, ...] = ()
+    stamp: Stamp | None = None
 
     @property
     def passed(self) -> bool:
@@ -150,6 +167,10 @@ class SignatureReport:
             "covers": self.covers,
             "warnings": [warning.to_json() for warning in self.warnings],
             "evidence": list(self.evidence),
+            "time_stamp": self.stamp.status.value if self.stamp else None,
+            "time_stamp_code": self.stamp.code if self.stamp else None,
+            "time_stamp_at": self.stamp.at.isoformat() if self.stamp and self.stamp.at else None,
+            "time_stamp_by": self.stamp.by if self.stamp else None,
             "steps": [step.to_json() for step in self.steps],
         }
 

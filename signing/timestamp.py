@@ -58,9 +58,22 @@ def obtain(message: bytes, authorities: Sequence[Authority], post: Post) -> Toke
 def check(token: bytes, message: bytes, authority: Authority) -> datetime:
     """The time that a stored token attests for `message`. Raises `TimestampUnavailable` when it does not verify."""
     try:
-        return _verified(rfc3161_client.decode_timestamp_response(_granted(token)), message, authority, None)
+        return _verified(read(token), message, authority, None)
     except (VerificationError, ValueError) as error:
         raise TimestampUnavailable("TSA_TOKEN_INVALID", "Dấu thời gian không hợp lệ với nội dung này.") from error
+
+
+def read(token: bytes) -> rfc3161_client.TimeStampResponse:
+    """A stored token (DER), taken apart. Raises ValueError."""
+    return rfc3161_client.decode_timestamp_response(_granted(token))
+
+
+def verify(answer: rfc3161_client.TimeStampResponse, message: bytes, chain: Sequence[bytes]) -> None:
+    """That the authority whose chain (DER, anchor last) was judged stamped `message`. Raises VerificationError."""
+    builder = rfc3161_client.VerifierBuilder(roots=[], intermediates=[])
+    for one in chain:
+        builder = builder.add_root_certificate(x509.load_der_x509_certificate(one))
+    builder.tsa_certificate(x509.load_der_x509_certificate(chain[0])).build().verify_message(answer, message)
 
 
 def _ask(message: bytes, authority: Authority, post: Post) -> Token:

@@ -6,13 +6,13 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
 
 from signing.algorithms import SignatureMethod
 from signing.policy import SignaturePolicy
 from signing.report import (
     ReportWarning,
     SignatureReport,
+    Stamp,
     SubIndication,
     indication_of,
 )
@@ -36,13 +36,12 @@ from signing.verification.signers import (
     claimed_number,
     soft,
 )
+from signing.verification.stamps import Judge, check_stamps, describe, warning
 from signing.verification.structure import ReferenceShape, read_shape
 from signing.verification.values import check_key, check_value
 from signing.xml import Document, canonical_bytes
 
 log = logging.getLogger("signing.verification")
-# Tolerated, kept, and no part of the verdict: the time that counts is the one that the signer signed.
-_STAMPED: Final = "; dấu thời gian (time-stamp) kèm theo được giữ lại nhưng không dùng để kết luận"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +82,7 @@ class Progress:
     digest: str | None = None
     certificate: CertificateFacts | None = None
     evidence: tuple[str, ...] = ()
+    stamp: Stamp | None = None
     refusal: Refusal | None = None
     warnings: list[ReportWarning] = field(default_factory=list)
     log: StepLog = field(default_factory=StepLog)
@@ -134,7 +134,8 @@ def _run(placed: Placed, question: Question, progress: Progress) -> None:
     data = canonical_bytes(shape.signed_info, exclusive=shape.method.c14n.exclusive, prefixes=shape.method.prefixes)
     check_value(info.certificate, shape.algorithm, data, shape.value)
     progress.log.passed(6, shape.algorithm.name)
-    learn(placed.signature)
+    if not time.stamped:  # a stamp is looked at in every signature: no short way around it
+        learn(placed.signature)
     _run_rest(placed, question, progress, info, time)
 
 
@@ -144,7 +145,8 @@ def _run_rest(placed: Placed, question: Question, progress: Progress, info: KeyI
     progress.number = 7
     check_moment(time.at, policy, question.at)
     _warn(progress, check_date(placed, time.at, policy))
-    progress.log.passed(7, time.at.isoformat() + (_STAMPED if time.stamped else ""))
+    _check_stamps(placed, question, progress, time)
+    progress.log.passed(7, time.at.isoformat() + (f"; {describe(progress.stamp)}" if progress.stamp else ""))
     # (8) certificate and role
     progress.number = 8
     _check_signer(placed, question, progress, info, time)
@@ -206,6 +208,14 @@ def _check_evidence(question: Question, progress: Progress, info: KeyInfo, time:
         progress.evidence = evidence
 
 
+def _check_stamps(placed: Placed, question: Question, progress: Progress, time: SigningTime) -> None:
+    if time.stamped and placed.signature is not None:
+        judge = Judge(question.policy, question.trust, question.at, question.revocation)
+        progress.stamp = check_stamps(placed.signature, time.at, judge)
+        if progress.stamp is not None:
+            _warn(progress, warning(progress.stamp, question.policy))
+
+
 def _warn(progress: Progress, warning: ReportWarning | None) -> None:
     if warning is not None:
         progress.warnings.append(warning)
@@ -237,4 +247,5 @@ def finish(progress: Progress) -> SignatureReport:
         covers=placed.covers,
         warnings=tuple(progress.warnings),
         evidence=progress.evidence,
+        stamp=progress.stamp,
     )
