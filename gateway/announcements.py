@@ -1,7 +1,8 @@
-"""Rows in which the line speaks to people: what happened to it, announced maintenance, expiry warnings, statements.
+"""Rows in which the line speaks to people: what happened to it, maintenance, expiry warnings, comparisons, statements.
 
-No logic lives here. `circuit` writes EndpointEvent, `calendar` Maintenance, `expiry` ExpiryNotice, `statement`
-Statement. What was said once stays: none of these rows is ever rewritten, save that a maintenance may be called off.
+No logic lives here. `circuit` writes EndpointEvent, `calendar` Maintenance, `expiry` ExpiryNotice, `reconciliation`
+Comparison, `statement` Statement. What was said once stays; only a maintenance may be called off, and a comparison
+goes on from where it stands.
 """
 
 from __future__ import annotations
@@ -94,3 +95,44 @@ class Statement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day_on:%d/%m/%Y}"
+
+
+class Comparison(models.Model):
+    """One comparison of our ledger with theirs: what was asked for, and how far it has come. Nobody asked: nightly."""
+
+    asked_by = models.CharField("người yêu cầu", max_length=150, blank=True)
+    asked_at = models.DateTimeField("yêu cầu lúc")
+    since = models.DateTimeField("từ")
+    until = models.DateTimeField("đến")
+    unit_code = models.CharField("mã đơn vị", max_length=20, blank=True)
+    school_year = models.PositiveSmallIntegerField("năm học", null=True)
+
+    total = models.PositiveIntegerField("số gói phải hỏi")
+    asked = models.PositiveIntegerField("đã hỏi", default=0)
+    unanswered = models.PositiveIntegerField("không trả lời", default=0)
+    opened = models.PositiveIntegerField("khác mới", default=0)
+    # The last package done: a worker that dies, or a line that pauses, costs one question and not the year.
+    done_until = models.DateTimeField("đã xong tới gói vào hàng đợi lúc", null=True)
+    done_id = models.UUIDField("đã xong tới gói", null=True)
+
+    next_at = models.DateTimeField("làm tiếp lúc", null=True)
+    lease_until = models.DateTimeField("giữ đến", null=True)
+    waiting_for = models.CharField("chờ vì", max_length=60, blank=True)
+    ended_at = models.DateTimeField("xong lúc", null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(ended_at__isnull=True, next_at__isnull=False)
+                | Q(ended_at__isnull=False, next_at__isnull=True, lease_until__isnull=True),
+                name="comparison_ends_or_goes_on",
+            ),
+        ]
+        indexes = [
+            # Read by every tick: is a comparison to go on.
+            models.Index(fields=["next_at"], condition=Q(ended_at__isnull=True), name="comparison_open"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.asked_at:%d/%m/%Y %H:%M} {self.asked + self.unanswered}/{self.total}"

@@ -160,6 +160,7 @@ class Sending(_Part):
     longest_delay_seconds: float = Field(gt=0)
     longest_retry_after_seconds: float = Field(gt=0)
     pause_after_failures: int = Field(gt=0)
+    bisections_an_hour: int = Field(gt=0)
     timezone: str
     windows: tuple[Window, ...]
     maintenance: tuple[Maintenance, ...]
@@ -201,6 +202,7 @@ class Verdicts(_Part):
 
 class Schedule(_Part):
     reconcile_seconds: int = Field(gt=0)
+    compare_retry_seconds: int = Field(gt=0)
     catalogues_seconds: int = Field(gt=0)
     certificates_seconds: int = Field(gt=0)
     watch_seconds: int = Field(gt=0)

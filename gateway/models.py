@@ -12,7 +12,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 
-from gateway.announcements import EndpointEvent, ExpiryNotice, Maintenance, Statement
+from gateway.announcements import Comparison, EndpointEvent, ExpiryNotice, Maintenance, Statement
 from gateway.states import (
     SUBMISSION,
     VERDICT,
@@ -29,6 +29,7 @@ from gateway.states import (
 
 __all__ = [
     "Attempt",
+    "Comparison",
     "Discrepancy",
     "Document",
     "Endpoint",
@@ -313,6 +314,8 @@ class Discrepancy(models.Model):
     ours = models.CharField("phía Sở", max_length=20, blank=True)
     theirs = models.CharField("phía Bộ", max_length=20, blank=True)
     explanation = models.TextField("diễn giải")
+    # The Ministry's answer in which it was found, raw (zlib): what is shown to the Ministry.
+    evidence = models.BinaryField("nguyên văn câu trả lời (zlib)", null=True)
     # Nobody's at first; whoever takes it stands here, and the journal keeps who gave it to whom.
     owner = models.CharField("người xử lý", max_length=150, blank=True)
     owned_at = models.DateTimeField("nhận xử lý lúc", null=True)

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db.models import Count, Q, QuerySet
 
 from gateway import calendar, circuit, conf, outbox
-from gateway.models import Attempt, Discrepancy, Item, Receipt, Submission, SyncRun
+from gateway.models import Attempt, Comparison, Discrepancy, Item, Receipt, Submission, SyncRun
 from gateway.states import EndpointState, SubmissionState, Verdict
 
 
@@ -164,6 +164,11 @@ def size_limit() -> int:
 def open_discrepancies() -> QuerySet[Discrepancy]:
     """What people still have to explain, newest first."""
     return Discrepancy.objects.filter(closed_at__isnull=True).select_related("submission").order_by("-found_at")
+
+
+def comparisons(*, limit: int = 10) -> QuerySet[Comparison]:
+    """The newest comparisons with the Ministry's ledger, and how far each has come."""
+    return Comparison.objects.order_by("-pk")[:limit]
 
 
 def latest_runs(*, limit: int = 50) -> QuerySet[SyncRun]:

@@ -1,47 +1,91 @@
 """Our ledger against theirs: asks the Ministry about each submission of a period and writes down every difference.
 
-Four kinds: the Ministry does not know what it acknowledged, it answers on something we never sent, its verdict
-differs from the one we keep, its answer is overdue. A difference stays one open row until a person closes it with a
-note; nothing here changes a verdict.
+A comparison is a row that knows how far it has come. It is worked off package by package, by one worker at a time, for
+as long as the caller allows; a dead worker or a paused line costs one question, and memory holds one package. A
+difference stays one open row until a person closes it with a note; nothing here changes a verdict.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+import time
+import zlib
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
+from typing import Final
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
 
 from gateway.conf import EndpointDescription
-from gateway.exchange.messages import QueryAnswer
+from gateway.differences import Difference, differences
 from gateway.ministry.client import Message, MinistryClient
-from gateway.ministry.errors import MinistryError
-from gateway.models import Discrepancy, Submission
-from gateway.states import DiscrepancyKind, SubmissionKind, SubmissionState, Verdict
+from gateway.ministry.errors import Busy, LinkRefused, MinistryError, NotSent, PackageRefused
+from gateway.models import Comparison, Discrepancy, Submission
+from gateway.states import DiscrepancyKind, SubmissionKind, SubmissionState
 
-_LEDGER = (SubmissionState.ACKNOWLEDGED, SubmissionState.ANSWERED)
+_LEDGER = (SubmissionState.ACKNOWLEDGED, SubmissionState.ANSWERED, SubmissionState.REFUSED)
+# Not the package's trouble but the line's: going on would only write down one unanswered question after another.
+_OF_THE_LINE = (LinkRefused, NotSent, Busy)
 
+_EVER: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_NOON: Final = time_of_day(12)
 
-@dataclass(slots=True)
-class Comparison:
-    """How many submissions were asked about, and what came of it."""
-
-    asked: int = 0
-    unanswered: int = 0
-    opened: int = 0
+Clock = Callable[[], datetime]
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One thing on which the two ledgers disagree."""
+def ask_for(
+    *,
+    since: datetime,
+    until: datetime,
+    now: datetime,
+    asked_by: str = "",
+    unit_code: str | None = None,
+    school_year: int | None = None,
+) -> Comparison:
+    """Put a comparison down to be worked off. The same one twice, while the first still runs, is one."""
+    scope = {"since": since, "unit_code": unit_code or "", "school_year": school_year}
+    running = Comparison.objects.filter(**scope, asked_by=asked_by, ended_at__isnull=True).order_by("-pk").first()
+    if running is not None:
+        return running
+    row = Comparison(**scope, until=until, asked_by=asked_by[:150], asked_at=now, next_at=now)
+    row.total = _chosen(row).count()
+    row.save()
+    return row
 
-    kind: DiscrepancyKind
-    explanation: str
-    key: str = ""
-    ours: str = ""
-    theirs: str = ""
+
+def due(*, now: datetime) -> QuerySet[Comparison]:
+    """Comparisons that may go on now, the oldest first."""
+    free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
+    return Comparison.objects.filter(free, ended_at__isnull=True, next_at__lte=now).order_by("pk")
+
+
+def work_on(comparison: Comparison, *, client: MinistryClient, clock: Clock, budget: float | None) -> Comparison:
+    """Go on with a comparison for `budget` seconds (None: to its end), unless another worker is at it."""
+    started, lease = time.monotonic(), client.description.lease()
+    held = clock() + lease
+    if not due(now=clock()).filter(pk=comparison.pk).update(lease_until=held, waiting_for=""):
+        return comparison
+    while budget is None or time.monotonic() - started < budget:
+        comparison.refresh_from_db()
+        submission = _next(comparison)
+        if submission is None:
+            _leave(comparison, held, next_at=None, ended_at=clock())
+            break
+        outcome = _compare_one(client, submission)
+        if isinstance(outcome, str):
+            wait = timedelta(seconds=client.description.schedule.compare_retry_seconds)
+            _leave(comparison, held, next_at=clock() + wait, waiting_for=outcome[:60])
+            break
+        new_lease = clock() + lease
+        if not _keep(comparison, submission, outcome, held=held, new_lease=new_lease, now=clock()):
+            break  # another worker took it over while we were waiting for an answer
+        held = new_lease
+    else:
+        _leave(comparison, held, next_at=clock())
+    comparison.refresh_from_db()
+    return comparison
 
 
 def reconcile(
@@ -53,17 +97,9 @@ def reconcile(
     unit_code: str | None = None,
     school_year: int | None = None,
 ) -> Comparison:
-    """Compare every submission enqueued in the period (of one unit or one year, if asked)."""
-    chosen = Q(enqueued_at__gte=since, enqueued_at__lt=until, state__in=_LEDGER)
-    chosen &= Q(kind__in=[SubmissionKind.RECORDS, SubmissionKind.RECALL])
-    if unit_code is not None:
-        chosen &= Q(unit_code=unit_code)
-    if school_year is not None:
-        chosen &= Q(school_year=school_year)
-    found = Comparison()
-    for submission in Submission.objects.filter(chosen).order_by("enqueued_at").iterator(chunk_size=200):
-        _compare_one(client, submission, found, now)
-    return found
+    """Ask for a comparison and work it off here and now, as far as the line lets us."""
+    row = ask_for(since=since, until=until, now=now, asked_by="reconcile", unit_code=unit_code, school_year=school_year)
+    return work_on(row, client=client, clock=lambda: now, budget=None)
 
 
 def day_of(moment: datetime, description: EndpointDescription) -> tuple[datetime, datetime]:
@@ -74,30 +110,15 @@ def day_of(moment: datetime, description: EndpointDescription) -> tuple[datetime
     return midnight, midnight + timedelta(days=1)
 
 
-def differences(submission: Submission, answer: QueryAnswer, client: MinistryClient) -> list[Difference]:
-    """What differs between our items and the Ministry's lines for one submission."""
-    codes, values = client.description.answers, client.description.verdicts
-    recall = submission.kind == SubmissionKind.RECALL
-    if answer.receipt is not None and answer.receipt.error in codes.unknown:
-        text = "Bộ đã cấp biên nhận nhưng nay trả lời không có giao dịch này."
-        return [Difference(DiscrepancyKind.MISSING_THERE, text, ours=submission.state)]
-    ours = {key.lower(): (key, verdict) for key, verdict in submission.items.values_list("key", "verdict")}
-    accepted = values.recall_accepted if recall else values.accepted
-    rejected = values.recall_rejected if recall else values.rejected
-    theirs: dict[str, str] = {}
-    for line in answer.lines:
-        if line.status in accepted | rejected:
-            theirs[line.lookup_uuid.lower()] = "ACCEPTED" if line.status in accepted else "REJECTED"
-        else:
-            theirs.setdefault(line.lookup_uuid.lower(), "PENDING")
-    found = [_foreign(key, verdict) for key, verdict in theirs.items() if key not in ours]
-    for lower, (key, verdict) in ours.items():
-        found += _one_item(key, verdict, theirs.get(lower))
-    return found
+def period(day: date | None, description: EndpointDescription, *, now: datetime) -> tuple[datetime, datetime]:
+    """What a person means by a day: that local day; by none: everything up to now."""
+    if day is None:
+        return _EVER, now
+    return day_of(datetime.combine(day, _NOON, ZoneInfo(description.sending.timezone)), description)
 
 
-def note(submission: Submission, difference: Difference, *, now: datetime) -> bool:
-    """Open a discrepancy unless the same one is open already."""
+def note(submission: Submission, difference: Difference, *, now: datetime, body: bytes = b"") -> bool:
+    """Open a discrepancy unless the same one is open already; `body` is the answer that shows it."""
     _, created = Discrepancy.objects.get_or_create(
         kind=difference.kind,
         submission=submission,
@@ -107,6 +128,7 @@ def note(submission: Submission, difference: Difference, *, now: datetime) -> bo
             "ours": difference.ours,
             "theirs": difference.theirs,
             "explanation": difference.explanation,
+            "evidence": zlib.compress(body) if body else None,
             "found_at": now,
         },
     )
@@ -139,29 +161,77 @@ def close(discrepancy_id: int, *, by: str, closing_note: str, now: datetime) -> 
     )
 
 
-def _compare_one(client: MinistryClient, submission: Submission, found: Comparison, now: datetime) -> None:
+def _chosen(row: Comparison) -> QuerySet[Submission]:
+    chosen = Q(enqueued_at__gte=row.since, enqueued_at__lt=row.until, state__in=_LEDGER)
+    chosen &= Q(kind__in=[SubmissionKind.RECORDS, SubmissionKind.RECALL])
+    if row.unit_code:
+        chosen &= Q(unit_code=row.unit_code)
+    if row.school_year is not None:
+        chosen &= Q(school_year=row.school_year)
+    return Submission.objects.filter(chosen)
+
+
+def _next(row: Comparison) -> Submission | None:
+    """The next package in the order of enqueueing; an index look-up however many there are."""
+    rest = _chosen(row).order_by("enqueued_at", "pk")
+    if row.done_until is not None:
+        rest = rest.filter(
+            Q(enqueued_at__gt=row.done_until) | Q(enqueued_at=row.done_until, pk__gt=row.done_id),
+            enqueued_at__gte=row.done_until,
+        )
+    return rest.first()
+
+
+def _compare_one(client: MinistryClient, submission: Submission) -> tuple[list[Difference] | None, bytes] | str:
+    """What differs and the answer that shows it; None where this package got no answer; a code where the line is."""
     message = Message(submission.pk, submission.unit_code, submission.school_year)
     try:
-        answer, _ = client.look_up(message, recall=submission.kind == SubmissionKind.RECALL)
+        answer, raw = client.look_up(message, recall=submission.kind == SubmissionKind.RECALL)
+    except _OF_THE_LINE as problem:
+        return problem.code
+    except PackageRefused:
+        return ([], b"") if submission.state == SubmissionState.REFUSED else (None, b"")
     except MinistryError:
-        found.unanswered += 1
-        return
-    found.asked += 1
-    found.opened += sum(note(submission, one, now=now) for one in differences(submission, answer, client))
+        return None, b""
+    return differences(submission, answer, client.description), raw.body
 
 
-def _foreign(key: str, verdict: str) -> Difference:
-    text = "Bộ trả kết quả cho học bạ không có trong gói này."
-    return Difference(DiscrepancyKind.UNKNOWN_HERE, text, key=key[:100], theirs=verdict)
+@transaction.atomic
+def _keep(
+    row: Comparison,
+    submission: Submission,
+    outcome: tuple[list[Difference] | None, bytes],
+    *,
+    held: datetime,
+    new_lease: datetime,
+    now: datetime,
+) -> bool:
+    """The differences and the progress in one transaction, so that a repeated package is neither lost nor counted
+    twice. False when the lease is somebody else's by now."""
+    found, body = outcome
+    mine = Comparison.objects.filter(pk=row.pk, lease_until=held).update(
+        asked=F("asked") + int(found is not None),
+        unanswered=F("unanswered") + int(found is None),
+        done_until=submission.enqueued_at,
+        done_id=submission.pk,
+        lease_until=new_lease,
+    )
+    if not mine:
+        return False
+    opened = sum(note(submission, one, now=now, body=body) for one in found or [])
+    if opened:
+        Comparison.objects.filter(pk=row.pk).update(opened=F("opened") + opened)
+    return True
 
 
-def _one_item(key: str, ours: str, theirs: str | None) -> list[Difference]:
-    if ours == Verdict.PENDING:
-        return []  # not a difference: it is still to come, and `overdue` watches it
-    if theirs is None:
-        text = "Ta có kết quả nhưng nay Bộ không nêu học bạ này."
-        return [Difference(DiscrepancyKind.MISSING_THERE, text, key=key, ours=ours)]
-    if theirs != ours:
-        text = "Kết quả Bộ trả lúc này khác kết quả đã nhận trước đây."
-        return [Difference(DiscrepancyKind.VERDICT_DIFFERS, text, key=key, ours=ours, theirs=theirs)]
-    return []
+def _leave(
+    row: Comparison,
+    held: datetime,
+    *,
+    next_at: datetime | None,
+    ended_at: datetime | None = None,
+    waiting_for: str = "",
+) -> None:
+    Comparison.objects.filter(pk=row.pk, lease_until=held).update(
+        lease_until=None, next_at=next_at, ended_at=ended_at, waiting_for=waiting_for
+    )

@@ -12,8 +12,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
-from datetime import time as time_of_day
+from datetime import datetime, timedelta
 from random import Random, SystemRandom
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -29,7 +28,7 @@ from gateway.states import EndpointState, RunResult, SubmissionState
 
 logger = logging.getLogger(__name__)
 
-FORWARD, COLLECT, PROBE = "FORWARD", "COLLECT", "PROBE"
+FORWARD, COLLECT, PROBE, COMPARE = "FORWARD", "COLLECT", "PROBE", "COMPARE"
 _BUDGET: Final = 20.0
 # A failed run of a slot is tried again after so long, a run that never ended after longer.
 _RETRY: Final = timedelta(minutes=15)
@@ -59,6 +58,8 @@ def run(kind: str, now: datetime | None = None, *, budget: float = _BUDGET) -> d
     if kind == PROBE:
         opened = circuit.probe(session.client(), now=clock(), rng=randomness())
         return {"opened": int(bool(opened))}
+    if kind == COMPARE:
+        return _compare(clock, budget)
     return _scheduled(kind, clock())
 
 
@@ -70,6 +71,8 @@ def due(*, now: datetime) -> list[str]:
     if endpoint.state == EndpointState.PAUSED:
         probe_due = endpoint.next_probe_at is not None and endpoint.next_probe_at <= now
         return [*found, *([PROBE] if probe_due else [])]
+    if reconciliation.due(now=now).exists():
+        found.append(COMPARE)
     waiting = Submission.objects.filter(endpoint=endpoint)
     lost = waiting.filter(state=SubmissionState.SENDING, lease_until__lt=now).exists()
     owed = waiting.filter(next_attempt_at__lte=now)
@@ -185,20 +188,20 @@ def _scheduled(kind: str, now: datetime) -> dict[str, int]:
     return counts
 
 
-def reconcile_asked(*, day: str = "", unit: str = "", year: int | None = None) -> dict[str, int]:
-    """A comparison on demand, of a day, a unit or a year; its row says what was asked and what came of it."""
-    description, now = conf.endpoint(), outbox.database_now()
-    since, until = datetime(2000, 1, 1, tzinfo=UTC), now
-    if day:
-        noon = datetime.combine(date.fromisoformat(day), time_of_day(12), ZoneInfo(description.sending.timezone))
-        since, until = reconciliation.day_of(noon, description)
-    row = SyncRun.objects.create(kind="RECONCILE_ASKED", started_at=now)
-    found = reconciliation.reconcile(
-        client=session.client(), since=since, until=until, now=now, unit_code=unit or None, school_year=year
-    )
-    counts = {"asked": found.asked, "unanswered": found.unanswered, "discrepancies": found.opened}
-    SyncRun.objects.filter(pk=row.pk).update(result=RunResult.DONE, ended_at=outbox.database_now(), counts=counts)
-    return counts
+def _compare(clock: Callable[[], datetime], budget: float) -> dict[str, int]:
+    """A slice of the oldest comparison that is not at its end; the next tick brings the next slice."""
+    started_at = clock()
+    found = reconciliation.due(now=started_at).first()
+    if found is None:
+        return {}
+    before = Counter(asked=found.asked, unanswered=found.unanswered, discrepancies=found.opened)
+    after = reconciliation.work_on(found, client=session.client(), clock=clock, budget=budget)
+    counts = Counter(asked=after.asked, unanswered=after.unanswered, discrepancies=after.opened)
+    counts.subtract(before)
+    if after.ended_at is not None:
+        duties.announce_comparison(after, endpoint=conf.endpoint().name)
+    _record(COMPARE, counts, started_at, clock())
+    return dict(counts)
 
 
 def _stale(kind: str, slot: int, now: datetime) -> QuerySet[SyncRun]:

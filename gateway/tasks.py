@@ -34,26 +34,11 @@ def run(*, kind: str) -> None:
     sync.run(kind)
 
 
-@app.task(name="gateway.tasks.reconcile")
-def reconcile(*, day: str = "", unit: str = "", year: int | None = None) -> None:
-    """A comparison that a person asked for."""
-    sync.reconcile_asked(day=day, unit=unit, year=year)
-
-
 @app.task(name="gateway.tasks.tick")
 def tick() -> None:
     """Start what is due; called by beat every few seconds."""
     for kind in sync.due(now=outbox.database_now()):
         nudge(kind)
-
-
-def ask_reconciliation(*, day: str = "", unit: str = "", year: int | None = None) -> bool:
-    """Hand a comparison to a worker; False when the broker is away (nothing was promised then)."""
-    try:
-        reconcile.apply_async(kwargs={"day": day, "unit": unit, "year": year}, retry=False, expires=600)
-    except OperationalError:
-        return False
-    return True
 
 
 def nudge(kind: str = sync.FORWARD) -> None:

@@ -39,7 +39,6 @@ _LOCK = 0x5EA1
 _OUR_SEAL = "SEAL"
 # The trail of a bisection: each half names the package it came from.
 _SPLIT_FROM = "split_from"
-_REFUSALS_AN_HOUR = 120
 _HOUR = timedelta(hours=1)
 
 
@@ -278,7 +277,8 @@ def bisect_due(*, now: datetime, limit: int = 10) -> int:
     )
     of_late = blamed.filter(closed_at__gt=now - _HOUR, details__has_key=_SPLIT_FROM).count()
     refused = blamed.filter(items_count__gt=1, items__record__isnull=False).exclude(items__verdict="REJECTED")
-    due = set(refused.values_list("id", flat=True)[: max(0, min(limit, _REFUSALS_AN_HOUR - of_late))])
+    left = endpoint().sending.bisections_an_hour - of_late
+    due = set(refused.values_list("id", flat=True)[: max(0, min(limit, left))])
     halved = sum(_bisect(submission_id, now=now) for submission_id in due)
     if halved:
         nudge.send(nudge.FORWARD)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -16,7 +15,10 @@ from signing.errors import SigningError
 
 
 class Command(BaseCommand):
-    help = "Đối soát với Bộ theo ngày, theo đơn vị hoặc theo năm học; lập bảng kê có chữ ký."
+    help = (
+        "Đối soát với Bộ theo ngày, theo đơn vị hoặc theo năm học; lập bảng kê có chữ ký. Dừng giữa chừng (Ctrl-C, "
+        "đường truyền hỏng) thì bộ phận chạy nền làm tiếp từ chỗ đã dừng."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--day", type=date.fromisoformat, help="một ngày, dạng 2026-06-01")
@@ -36,15 +38,19 @@ class Command(BaseCommand):
         except conf.EndpointUnreadable as problem:
             raise CommandError(f"{problem.message} [{problem.code}]") from None
         now = outbox.database_now()
-        since, until = _period(day, description.sending.timezone, now)
-        compared = reconciliation.reconcile(
-            client=session.client(), since=since, until=until, now=now, unit_code=unit, school_year=year
+        since, until = reconciliation.period(day, description, now=now)
+        comparison = reconciliation.ask_for(
+            since=since, until=until, now=now, asked_by="manage.py", unit_code=unit, school_year=year
         )
+        compared = reconciliation.work_on(comparison, client=session.client(), clock=outbox.database_now, budget=None)
         found: dict[str, object] = {
+            "packages": compared.total,
             "asked": compared.asked,
             "unanswered": compared.unanswered,
             "new_discrepancies": compared.opened,
             "open_discrepancies": queries.open_discrepancies().count(),
+            "finished": compared.ended_at is not None,
+            "waiting_for": compared.waiting_for,
         }
         if folder is not None:
             found["files"] = _write(day, folder, description)
@@ -53,13 +59,6 @@ class Command(BaseCommand):
             if options["json"]
             else "\n".join(f"{name:<20}{value}" for name, value in found.items())
         )
-
-
-def _period(day: date | None, zone: str, now: datetime) -> tuple[datetime, datetime]:
-    if day is None:
-        return datetime(2000, 1, 1, tzinfo=UTC), now
-    since = datetime.combine(day, time.min, ZoneInfo(zone))
-    return since, since + timedelta(days=1)
 
 
 def _write(day: date, folder: Path, description: conf.EndpointDescription) -> list[str]:

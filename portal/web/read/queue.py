@@ -98,10 +98,11 @@ class ReceiptText:
 
 
 def receipts_of(row: Submission) -> list[ReceiptText]:
-    return [ReceiptText(r, _unpacked(bytes(r.body))) for r in row.receipts.order_by("id")[:50]]
+    return [ReceiptText(r, unpacked(bytes(r.body))) for r in row.receipts.order_by("id")[:50]]
 
 
-def _unpacked(body: bytes) -> str:
+def unpacked(body: bytes) -> str:
+    """A raw answer (zlib) as text, its first part where it is long."""
     try:
         return zlib.decompressobj().decompress(body, SHOWN_BYTES).decode("utf-8", "replace")
     except zlib.error:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_noop
 
 from gateway.models import Discrepancy, Statement
 from portal.schools.models import School
+from portal.web.read.queue import unpacked
 
 ADVICE: Mapping[str, str] = {
     "MISSING_THERE": gettext_noop(
@@ -55,3 +56,8 @@ def unit_name(unit_code: str) -> str:
 def statements() -> QuerySet[Statement]:
     """The newest statements, without their files."""
     return Statement.objects.defer("csv", "pdf", "sealed").order_by("-day_on", "-pk")[:31]
+
+
+def answer_of(found: Discrepancy) -> str:
+    """The Ministry's answer in which the difference was found, as text; empty where none was kept."""
+    return unpacked(bytes(found.evidence)) if found.evidence is not None else ""

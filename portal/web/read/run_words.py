@@ -15,7 +15,7 @@ KINDS: Final[Mapping[str, str]] = {
     "CERTIFICATES": gettext_noop("Theo dõi hạn chứng thư số"),
     "HOUSEKEEPING": gettext_noop("Dọn dữ liệu tạm"),
     "RECONCILE": gettext_noop("Đối soát hằng đêm"),
-    "RECONCILE_ASKED": gettext_noop("Đối soát theo yêu cầu"),
+    "COMPARE": gettext_noop("Đối soát: hỏi Bộ từng phần"),
     "WATCH": gettext_noop("Theo dõi quá hạn"),
 }
 FIGURES: Final[Mapping[str, str]] = {
@@ -26,6 +26,7 @@ FIGURES: Final[Mapping[str, str]] = {
     "lease_expired": gettext_noop("lần gửi bị bỏ dở"),
     "overdue": gettext_noop("gói quá hạn trả lời"),
     "overdue_noted": gettext_noop("gói quá hạn mới ghi nhận"),
+    "to_ask": gettext_noop("gói phải hỏi"),
     "asked": gettext_noop("gói đã hỏi"),
     "unanswered": gettext_noop("gói chưa được trả lời"),
     "discrepancies": gettext_noop("điểm khác nhau"),

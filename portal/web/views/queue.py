@@ -48,12 +48,16 @@ def submission(request: HttpRequest, submission_id: UUID) -> HttpResponse:
     found = get_object_or_404(Submission.objects.select_related("endpoint"), pk=submission_id)
     line = line_now()
     items = found.items.order_by("position")
+    receipts = receipts_of(found)
+    if required_actor(request).reads_records and any(one.receipt.kind == "VERDICTS" for one in receipts):
+        # The Ministry's answers name pupils, and they are on this page.
+        keep(request, action="submission.answers_read", subject_kind="submission", subject_id=str(found.pk))
     paged = Paginator(items.select_related("record"), PER_PAGE).get_page(request.GET.get("trang"))
     context = {
         "submission": found,
         "next": what_next(found, is_paused=bool(line and line.is_paused)),
         "attempts": found.attempts.order_by("-number")[:100],
-        "receipts": receipts_of(found),
+        "receipts": receipts,
         "split_from": found.details.get("split_from", ""),
         "split_into": Submission.objects.filter(details__split_from=str(found.pk)).order_by("enqueued_at"),
         "page": paged,

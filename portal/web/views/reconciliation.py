@@ -10,13 +10,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from gateway import reconciliation, statement, tasks
-from gateway.models import Discrepancy, Statement, SyncRun
+from gateway import conf, queries, reconciliation, statement, sync, tasks
+from gateway.models import Discrepancy, Statement
 from portal.accounts.policy import Permission
 from portal.web.access import page, required_actor
 from portal.web.forms import ReasonForm, ReconcileForm
 from portal.web.journalling import keep
-from portal.web.read.reconciliation import advice, listed, statements, unit_name
+from portal.web.read.reconciliation import advice, answer_of, listed, statements, unit_name
 
 PER_PAGE = 50
 _TYPES = {"csv": "text/csv; charset=utf-8", "pdf": "application/pdf", "xml": "application/xml"}
@@ -25,13 +25,12 @@ _TYPES = {"csv": "text/csv; charset=utf-8", "pdf": "application/pdf", "xml": "ap
 @page(Permission.SEE_QUEUE)
 def discrepancies(request: HttpRequest) -> HttpResponse:
     shown, unit = request.GET.get("xem", ""), request.GET.get("don_vi", "").strip()
-    runs = SyncRun.objects.filter(kind__in=["RECONCILE", "RECONCILE_ASKED"]).order_by("-started_at")[:5]
     context = {
         "page": Paginator(listed(shown, unit), PER_PAGE).get_page(request.GET.get("trang")),
         "shown": shown,
         "unit": unit,
         "statements": statements(),
-        "runs": runs,
+        "comparisons": queries.comparisons(),
         "form": ReconcileForm(),
         "may_act": required_actor(request).controls_queue,
     }
@@ -41,8 +40,14 @@ def discrepancies(request: HttpRequest) -> HttpResponse:
 @page(Permission.SEE_QUEUE)
 def discrepancy(request: HttpRequest, discrepancy_id: int) -> HttpResponse:
     found = get_object_or_404(Discrepancy.objects.select_related("submission"), pk=discrepancy_id)
+    may_read = required_actor(request).reads_records
+    answer = answer_of(found) if may_read else ""
+    if answer:
+        keep(request, action="discrepancy.answer_read", subject_kind="discrepancy", subject_id=str(found.pk))
     context = {
         "found": found,
+        "answer": answer,
+        "has_answer": found.evidence is not None,
         "advice": advice(found),
         "unit_name": unit_name(found.submission.unit_code),
         "may_act": required_actor(request).controls_queue and found.closed_at is None,
@@ -84,21 +89,25 @@ _ACTIONS = {"nhan": "taken", "dong": "closed"}
 
 @page(Permission.CONTROL_QUEUE, methods=("POST",))
 def reconcile(request: HttpRequest) -> HttpResponse:
-    """Ask a worker to compare now. It may take minutes; its row appears on the page."""
+    """Put a comparison down; workers go through it in slices, and the page shows how far it has come."""
     form = ReconcileForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("Chọn một ngày, một đơn vị hoặc một năm học để đối soát."))
         return redirect("discrepancies")
     day, unit, year = form.cleaned_data["day"], form.cleaned_data["unit"], form.cleaned_data["year"]
-    asked = tasks.ask_reconciliation(day=day.isoformat() if day else "", unit=unit, year=year)
-    if asked:
+    now = timezone.now()
+    since, until = reconciliation.period(day, conf.endpoint(), now=now)
+    with transaction.atomic():
+        asked = reconciliation.ask_for(
+            since=since, until=until, now=now, asked_by=str(required_actor(request).user),
+            unit_code=unit, school_year=year,
+        )  # fmt: skip
         keep(
-            request, action="reconciliation.asked", subject_kind="list", subject_id="discrepancies",
+            request, action="reconciliation.asked", subject_kind="comparison", subject_id=str(asked.pk),
             day=day.isoformat() if day else "", unit=unit, year=year,
         )  # fmt: skip
-        messages.success(request, _("Đã giao việc đối soát; kết quả hiện ở trang này sau ít phút."))
-    else:
-        messages.error(request, _("Bộ phận chạy nền chưa nhận việc. Thử lại sau ít phút."))
+    tasks.nudge(sync.COMPARE)
+    messages.success(request, _("Đã giao việc đối soát %(n)s gói; tiến độ hiện ở trang này.") % {"n": asked.total})
     return redirect("discrepancies")
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from gateway import circuit
+from gateway import circuit, conf
 from gateway.exchange.envelope import unpack
 from gateway.models import Document, Endpoint, Item, Submission
 from portal.records import dispatch, recall
@@ -201,8 +201,10 @@ def test_each_half_names_the_package_it_came_from(cast, hand_in, now):
     assert Submission.objects.filter(details__split_from=str(first.id)).count() == 2
 
 
-def test_refusals_that_concern_no_record_do_not_split_the_whole_year_at_once(cast, hand_in, now, monkeypatch):
-    monkeypatch.setattr(dispatch, "_REFUSALS_AN_HOUR", 3)
+def test_refusals_that_concern_no_record_do_not_split_the_whole_year_at_once(cast, hand_in, now, settings, tmp_path):
+    described = conf.endpoint_file()
+    settings.GATEWAY_ENDPOINT_FILE = tmp_path / "bounded.toml"
+    settings.GATEWAY_ENDPOINT_FILE.write_text(f'extends = "{described}"\n[sending]\nbisections_an_hour = 3\n', "utf-8")
     school = cast.made("02")
     hand_in(school, unsigned_batch(cast.records(school, 8)).data)
     dispatch.dispatch_due(now=now + LATER)

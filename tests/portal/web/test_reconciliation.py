@@ -1,13 +1,14 @@
 """Reconciliation and maintenance on the pages: an owner, a closing note, a journal line for each act, signed files."""
 
+import zlib
 from datetime import timedelta
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from gateway import calendar, conf, statement, tasks
-from gateway.models import Discrepancy, EndpointEvent, Maintenance, Submission
+from gateway import calendar, conf, reconciliation, statement, tasks
+from gateway.models import Comparison, Discrepancy, EndpointEvent, Maintenance, Submission
 from portal.audit.models import Entry
 
 
@@ -50,19 +51,39 @@ def test_a_school_never_sees_the_reconciliation(house, browser, difference):
         assert client.get(address).status_code == 403
 
 
-def test_a_comparison_is_asked_for_with_something_to_compare(house, browser, monkeypatch):
-    asked = []
-    monkeypatch.setattr(tasks, "ask_reconciliation", lambda **what: asked.append(what) or True)
+def test_a_comparison_is_asked_for_with_something_to_compare_and_kept_as_a_row(house, browser, monkeypatch):
+    nudged = []
+    monkeypatch.setattr(tasks, "nudge", nudged.append)
     client = browser(house.officer)
     client.post(reverse("reconcile"), {})
-    assert asked == []
+    assert not Comparison.objects.exists()
     client.post(reverse("reconcile"), {"day": "01/06/2026"})
     client.post(reverse("reconcile"), {"unit": house.ours.code})
-    assert asked == [
-        {"day": "2026-06-01", "unit": "", "year": None},
-        {"day": "", "unit": house.ours.code, "year": None},
-    ]
-    assert Entry.objects.filter(action="reconciliation.asked").count() == 2
+    client.post(reverse("reconcile"), {"unit": house.ours.code})
+    whole, day = Comparison.objects.order_by("-pk")
+    assert (whole.unit_code, whole.asked_by) == (house.ours.code, str(house.officer))
+    assert day.until - day.since == timedelta(days=1)
+    assert nudged == ["COMPARE"] * 3
+    assert Entry.objects.filter(action="reconciliation.asked").count() == 3
+    page = client.get(reverse("discrepancies")).content.decode()
+    assert "Đang làm" in page
+    assert "không có dịch vụ nào liệt kê" in page, "what reconciliation cannot see is said"
+
+
+def test_a_comparison_that_waits_for_the_line_says_so(house, browser):
+    now = timezone.now()
+    asked = reconciliation.ask_for(since=now - timedelta(days=1), until=now, now=now)
+    Comparison.objects.filter(pk=asked.pk).update(waiting_for="ADDRESS_REFUSED")
+    page = browser(house.officer).get(reverse("discrepancies")).content.decode()
+    assert "Chờ đường truyền" in page
+    assert "ADDRESS_REFUSED" in page
+
+
+def test_the_answer_that_shows_a_difference_is_read_by_name_and_journalled(house, browser, difference):
+    Discrepancy.objects.filter(pk=difference.pk).update(evidence=zlib.compress(b'{"ten_hoc_sinh": "X"}'))
+    page = browser(house.officer).get(reverse("discrepancy", args=[difference.pk])).content.decode()
+    assert "ten_hoc_sinh" in page
+    assert Entry.objects.filter(action="discrepancy.answer_read", subject_id=str(difference.pk)).count() == 1
 
 
 def test_the_three_files_of_a_statement_are_downloaded_and_journalled(house, browser):
