@@ -26,6 +26,10 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
             "thực hợp pháp, quản trị hệ thống nạp chứng thư của nơi cấp trước, rồi hãy duyệt."
         ),
         "CHAIN_INVALID": "Chuỗi chứng thư không hợp lệ. Đề nghị trường hỏi lại tổ chức chứng thực đã cấp.",
+        "CHAIN_UNDECIDED": (
+            "Không kiểm tra được chuỗi chứng thư: một chứng thư trong đó viết sai cấu trúc. Đề nghị trường hỏi lại tổ "
+            "chức chứng thực đã cấp."
+        ),
         "KEY_TOO_WEAK": "Khóa của chứng thư quá yếu. Đề nghị trường xin chứng thư mới (RSA từ 2048 bit).",
         "NOT_FOR_SIGNING": "Chứng thư này không được cấp để ký. Đề nghị trường đăng ký chứng thư ký số của đơn vị.",
     }
@@ -36,6 +40,7 @@ _OF_VERDICT: Mapping[ChainVerdict, str] = MappingProxyType(
         ChainVerdict.NOT_YET_VALID: "CERTIFICATE_NOT_YET_VALID",
         ChainVerdict.NOT_FOUND: "CHAIN_NOT_FOUND",
         ChainVerdict.INVALID: "CHAIN_INVALID",
+        ChainVerdict.UNDECIDED: "CHAIN_UNDECIDED",
     }
 )
 

@@ -19,15 +19,17 @@ from asn1crypto import x509 as asn1_x509
 from pyhanko_certvalidator import CertificateValidator, ValidationContext
 from pyhanko_certvalidator.errors import (
     ExpiredError,
+    InvalidCertificateError,
     NotYetValidError,
     PathBuildingError,
+    PathValidationError,
     ValidationError,
 )
 
-from signing.errors import TrustStoreUnreadable
 from signing.trust.certificates import CertificateFacts, read_certificate
 from signing.trust.store import TrustStore
 
+log = logging.getLogger("signing.trust")
 # The library tells every failed path at WARNING; the verdict says it already.
 logging.getLogger("pyhanko_certvalidator").setLevel(logging.ERROR)
 
@@ -38,6 +40,7 @@ class ChainVerdict(StrEnum):
     EXPIRED = "EXPIRED"
     NOT_YET_VALID = "NOT_YET_VALID"
     INVALID = "INVALID"  # a path was found and breaks a rule of RFC 5280
+    UNDECIDED = "UNDECIDED"  # the certificates at hand brought the validation to an end without an answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +103,13 @@ def _validate(leaf: CertificateFacts, trust: TrustStore, at: datetime, extra: Se
     validator = CertificateValidator(_asn1(leaf), validation_context=context)
     try:
         path = _run(validator.async_validate_path())
+        return _found(path)
     except (PathBuildingError, ValidationError) as error:
         return Chain(_verdict(error), (leaf,), detail=str(error))
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, NotImplementedError, OverflowError) as error:
+    except Exception as error:
         # R19: malformed ASN.1 surfaces as anything; it is never a valid path.
-        return Chain(ChainVerdict.INVALID, (leaf,), detail=type(error).__name__)
-    return _found(path)
+        log.warning("path validation ended in %s", type(error).__name__)
+        return Chain(ChainVerdict.UNDECIDED, (leaf,), detail=type(error).__name__)
 
 
 def _verdict(error: Exception) -> ChainVerdict:
@@ -116,8 +120,10 @@ def _verdict(error: Exception) -> ChainVerdict:
             return ChainVerdict.EXPIRED
         case PathBuildingError():
             return ChainVerdict.NOT_FOUND
-        case _:
+        case PathValidationError() | InvalidCertificateError():
             return ChainVerdict.INVALID
+        case _:
+            return ChainVerdict.UNDECIDED
 
 
 def _run(coroutine: Any) -> Any:
@@ -144,15 +150,12 @@ def _run(coroutine: Any) -> Any:
 
 
 def _found(path: Any) -> Chain:
-    try:
-        certificates = [read_certificate(item.dump()) for item in path]
-        anchor = path.trust_anchor.certificate
-        if anchor is not None and certificates[-1:] != [read_certificate(anchor.dump())]:
-            facts = read_certificate(anchor.dump())
-            certificates = [item for item in certificates if item.sha256 != facts.sha256]
-            certificates = [facts, *certificates]
-    except TrustStoreUnreadable as error:
-        return Chain(ChainVerdict.INVALID, detail=error.code)
+    certificates = [read_certificate(item.dump()) for item in path]
+    anchor = path.trust_anchor.certificate
+    if anchor is not None and certificates[-1:] != [read_certificate(anchor.dump())]:
+        facts = read_certificate(anchor.dump())
+        certificates = [item for item in certificates if item.sha256 != facts.sha256]
+        certificates = [facts, *certificates]
     certificates.reverse()
     # The anchor's own dates do not count: trust in it is the administrator's word (RFC 5280 § 6.1.1 (d)).
     dated = certificates[:-1] or certificates

@@ -37,6 +37,12 @@ _REFUSALS: Final = {
         "CHAIN_INVALID",
         "Chuỗi chứng thư của người ký không hợp lệ. Hãy liên hệ nhà cung cấp chứng thư.",
     ),
+    ChainVerdict.UNDECIDED: (
+        SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE,
+        "CHAIN_UNDECIDED",
+        "Không kiểm tra được chuỗi chứng thư của người ký vì một chứng thư trong đó viết sai cấu trúc. Hãy liên hệ "
+        "nhà cung cấp chứng thư.",
+    ),
     ChainVerdict.EXPIRED: (
         SubIndication.EXPIRED,
         "CERTIFICATE_EXPIRED",
