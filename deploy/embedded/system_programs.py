@@ -14,7 +14,9 @@ from deploy.embedded.terminal import say
 _WANTED = {
     "chromium": "chromium",
     "nginx": "nginx-light",
+    "faketime": "faketime",
     "nft": "nftables",
+    "strace": "strace",
     "softhsm2-util": "softhsm2",
     "pkcs11-tool": "opensc",
     "xmlsec1": "xmlsec1",

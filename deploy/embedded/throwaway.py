@@ -36,6 +36,7 @@ class Environment:
         record_processes: int = 2,
         forwarding_processes: int = 2,
         extra_env: Mapping[str, str] | None = None,
+        program_env: Mapping[str, Mapping[str, str]] | None = None,
         longest_wait: float = LONGEST_WAIT,
         tell: Callable[[str], None] = lambda _line: None,
     ) -> None:
@@ -49,6 +50,7 @@ class Environment:
             record_processes=record_processes,
             forwarding_processes=forwarding_processes,
             extra_env=extra_env or {},
+            program_env=program_env or {},
         )
         self._prepare = prepare
         self._tell = tell

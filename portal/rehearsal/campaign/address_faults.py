@@ -40,7 +40,6 @@ def kinds() -> list[Kind]:
         Kind("certificate:server-renewed", forward, _renew_server, _LANE),
         Kind("replay:request", forward, _replay, _LANE),
         Kind("beat:two-at-once", forward, _second_beat, _LANE),
-        Kind("clock:moved", forward, _move_clock, _LANE, _no_clock),
     ]
 
 
@@ -130,14 +129,6 @@ def _second_beat(site: Site, rng: Random) -> None:
     finally:
         beat.kill()
         beat.wait(10)
-
-
-def _no_clock(site: Site) -> str:
-    return "libfaketime is not installed on this machine"
-
-
-def _move_clock(site: Site, rng: Random) -> None:
-    raise NotRun(_no_clock(site))
 
 
 def _replay(site: Site, rng: Random) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from deploy.embedded.throwaway import Environment
 from gateway.simulator.control import SimulatorControl
 from portal.rehearsal.bootstrap import Rehearsal, open_rehearsal
-from portal.rehearsal.campaign import quiet
+from portal.rehearsal.campaign import clock_faults, quiet
 from portal.rehearsal.campaign.catalogue import chosen
 from portal.rehearsal.campaign.checker import VIOLATIONS, Checker, Findings
 from portal.rehearsal.campaign.ledger import SchoolLedger
@@ -54,6 +54,7 @@ def environment(folder: Path, orders: Path, tell: Callable[[str], None], *, sett
             "DJANGO_SETTINGS_MODULE": settings,
             "HOCBA_FAILPOINT_ORDERS": str(orders),
         },
+        program_env=clock_faults.program_env(orders.parent),
         longest_wait=1.0,
         tell=tell,
     )
@@ -116,6 +117,7 @@ class Campaign:
             seed=self.wish.seed,
             pause_seconds=0.3,
             is_full=lambda: progress.backlog > MOST_WAITING,
+            gate=self.site.gate,
         )
 
     def _nemesis(self, started: float) -> Nemesis:

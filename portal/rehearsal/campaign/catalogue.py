@@ -1,6 +1,19 @@
 """All kinds of faults, by name. `--only` chooses by the beginning of a name."""
 
-from portal.rehearsal.campaign import address_faults, line_faults, process_faults, server_faults
+from portal.rehearsal.campaign import (
+    address_faults,
+    clock_faults,
+    disk_errors,
+    journal_faults,
+    line_faults,
+    lock_faults,
+    process_faults,
+    restore_faults,
+    server_faults,
+    slow_line,
+    storage_faults,
+    upgrade_faults,
+)
 from portal.rehearsal.campaign.kinds import Kind
 
 
@@ -10,6 +23,14 @@ def all_kinds() -> list[Kind]:
         *server_faults.kinds(),
         *line_faults.kinds(),
         *address_faults.kinds(),
+        *slow_line.kinds(),
+        *lock_faults.kinds(),
+        *clock_faults.kinds(),
+        *storage_faults.kinds(),
+        *journal_faults.kinds(),
+        *disk_errors.kinds(),
+        *upgrade_faults.kinds(),
+        *restore_faults.kinds(),
     ]
 
 

@@ -42,3 +42,5 @@ class Kind:
     lane: str
     # Why it cannot be made here; empty = it can.
     obstacle: Callable[[Site], str] = lambda _site: ""
+    # Heavy kinds stop everything for seconds: so often in one campaign at most (0 = every turn has it).
+    most: int = 0

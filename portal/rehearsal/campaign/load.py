@@ -19,6 +19,7 @@ from gateway.exchange.errors import ExchangeError
 from portal.rehearsal.batches import list_batch, unsigned_batch, zip_batch
 from portal.rehearsal.bootstrap import Rehearsal
 from portal.rehearsal.campaign.ledger import SchoolLedger
+from portal.rehearsal.campaign.site import Gate
 from portal.rehearsal.doors import BrowserDoor, DoorClosed, Line, SoftwareDoor
 from portal.rehearsal.parcels import API, BROWSER, Parcel, parcel
 from portal.rehearsal.province import School
@@ -44,6 +45,7 @@ class Crowd:
     pause_seconds: float
     # Whether schools should hold back a little: on a busy machine a backlog only hides how soon things recover.
     is_full: Callable[[], bool] = lambda: False
+    gate: Gate = field(default_factory=Gate)
     threads: int = 2
     replacements: "deque[tuple[str, int, UUID]]" = field(default_factory=deque)
     # Which pupil a record is of, so that another version of it can be made.
@@ -141,6 +143,10 @@ class _Clerks:
 
     def _once(self, one: Parcel) -> bool:
         """One request; True when the school knows where it stands."""
+        with self.crowd.gate.passing():
+            return self._asked(one)
+
+    def _asked(self, one: Parcel) -> bool:
         ledger = self.crowd.ledger
         try:
             door = self._door(one)
@@ -152,7 +158,8 @@ class _Clerks:
                 ledger.acknowledged(one)
         except DoorClosed as closed:
             self._forget(one)
-            if closed.status >= 500 or closed.status in (401, 403, 429, 200):
+            # 302 and 200: signed out meanwhile, or a page that is not the answer. Nothing is known then.
+            if closed.status >= 500 or closed.status in (401, 403, 429, 200, 302):
                 ledger.unknown(one, str(closed))
                 return False
             ledger.refused(one, closed.status, closed.answer)

@@ -69,11 +69,14 @@ class Nemesis:
         return dict(sorted(Counter(one.kind for one in self.injected).items()))
 
     def _plan(self, able: Sequence[Kind]) -> list[Kind]:
-        """Every kind in turn until there are enough: no kind is left to chance."""
+        """Every kind in turn until there are enough: no kind is left to chance, heavy ones only so often."""
         rng = Random(f"{self.seed}/plan")
         plan: list[Kind] = []
+        limited = any(not kind.most for kind in able)
+        turns = 0
         while able and len(plan) < self.faults:
-            turn = list(able)
+            turn = [kind for kind in able if not (limited and kind.most and turns >= kind.most)]
+            turns += 1
             rng.shuffle(turn)
             plan += turn[: self.faults - len(plan)]
         return plan

@@ -44,7 +44,8 @@ class Officers:
     def _work(self) -> None:
         while not self._over.wait(self.every):
             try:
-                self._grant_one()
+                with self.site.gate.passing():
+                    self._grant_one()
             except (Error, psycopg.Error, recall.RecallRefused, OSError):
                 connection.close()  # the database is away, or the record has changed meanwhile: the next one then
         connection.close()

@@ -15,6 +15,7 @@ import psycopg
 
 from gateway.simulator.control import ControlRefused
 from portal.rehearsal.bootstrap import Rehearsal
+from portal.rehearsal.campaign import clock_faults
 from portal.rehearsal.campaign.ledger import SchoolLedger
 from portal.rehearsal.campaign.site import Site
 from portal.rehearsal.doors import DoorClosed, Line, SoftwareDoor
@@ -58,6 +59,7 @@ def let_go(site: Site) -> None:
     for order in site.orders.glob("P*"):
         if ".taken-" not in order.name:
             order.unlink(missing_ok=True)
+    clock_faults.set_right(site)
     if site.ballast is not None:
         site.ballast.unlink(missing_ok=True)
     for pids in site.env.pids().values():

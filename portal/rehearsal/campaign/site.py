@@ -54,6 +54,40 @@ watch_seconds = 20
 _LINE = {"connect_timeout": 1.5, "read_timeout": 1.5, "total_timeout": TOTAL_TIMEOUT}
 
 
+class Gate:
+    """Where schools and officers pass; shut, it lets those inside come out and nobody in."""
+
+    def __init__(self) -> None:
+        self._inside = 0
+        self._shut = False
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def passing(self) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._shut)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def shut(self, *, seconds: float) -> Iterator[bool]:
+        """Shut for the time of the block; gives whether everybody came out in time."""
+        with self._changed:
+            self._shut = True
+            empty = self._changed.wait_for(lambda: self._inside == 0, seconds)
+        try:
+            yield empty
+        finally:
+            with self._changed:
+                self._shut = False
+                self._changed.notify_all()
+
+
 @dataclass
 class Site:
     """One environment under attack."""
@@ -64,6 +98,7 @@ class Site:
     isolated: bool
     ballast: Path | None
     over: threading.Event = field(default_factory=threading.Event)
+    gate: Gate = field(default_factory=Gate)
 
     def connect(self, *, timeout: int = 5) -> psycopg.Connection[Any]:
         """A line of the campaign's own to the database, outside every pool."""

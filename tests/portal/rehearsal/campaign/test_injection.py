@@ -1,0 +1,144 @@
+"""The campaign's tools do what they say: the plan keeps heavy kinds few, the gate empties, the relay carries bytes."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from random import Random
+from typing import Any, cast
+
+import pytest
+
+from portal.rehearsal.campaign import clock_faults
+from portal.rehearsal.campaign.catalogue import all_kinds, chosen
+from portal.rehearsal.campaign.kinds import Kind, Stage
+from portal.rehearsal.campaign.nemesis import Nemesis
+from portal.rehearsal.campaign.site import Gate, Site
+from portal.rehearsal.campaign.slow_line import Relay
+from portal.rehearsal.campaign.storage_faults import flipped
+
+
+def planned(kinds: list[Kind], faults: int) -> Counter[str]:
+    nemesis = Nemesis(site=cast(Site, None), kinds=kinds, faults=faults, seed="1", deadline=0.0)
+    return Counter(kind.name for kind in nemesis._plan(kinds))
+
+
+def test_no_two_kinds_share_a_name_and_each_can_be_chosen_alone() -> None:
+    names = [kind.name for kind in all_kinds()]
+    assert len(names) == len(set(names))
+    assert all(name in [kind.name for kind in chosen(name)] for name in names)
+
+
+def test_five_hundred_faults_hold_every_kind_and_heavy_ones_only_so_often() -> None:
+    kinds = all_kinds()
+    counts = planned(kinds, 500)
+    assert sum(counts.values()) == 500
+    for kind in kinds:
+        assert counts[kind.name] >= 1, kind.name
+        assert not kind.most or counts[kind.name] <= kind.most
+
+
+def test_heavy_kinds_chosen_alone_are_struck_as_often_as_asked() -> None:
+    heavy = [kind for kind in all_kinds() if kind.name == "backup:restored"]
+    assert planned(heavy, 7) == {"backup:restored": 7}
+
+
+def test_the_gate_waits_for_those_inside_and_lets_nobody_in() -> None:
+    gate, inside, go, passed = Gate(), threading.Event(), threading.Event(), []
+
+    def first() -> None:
+        with gate.passing():
+            inside.set()
+            go.wait(10)
+        passed.append("first")
+
+    def second() -> None:
+        with gate.passing():
+            passed.append("second")
+
+    one = threading.Thread(target=first)
+    one.start()
+    inside.wait(10)
+    with gate.shut(seconds=0.05) as empty:
+        assert not empty
+    threading.Timer(0.1, go.set).start()
+    with gate.shut(seconds=10) as empty:
+        assert empty
+        other = threading.Thread(target=second)
+        other.start()
+        other.join(0.1)
+        assert passed == ["first"]
+    other.join(10)
+    one.join(10)
+    assert passed == ["first", "second"]
+
+
+def test_one_bit_and_no_more_is_flipped() -> None:
+    for seed in range(50):
+        changed = flipped(bytes(20), Random(seed))
+        assert len(changed) == 20
+        assert sum(byte.bit_count() for byte in changed) == 1
+
+
+def test_the_thin_line_carries_every_byte_unless_it_resets() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        data, got = os.urandom(20_000), bytearray()
+
+        def serve() -> None:
+            near, _ = server.accept()
+            with near:
+                while piece := near.recv(65_536):
+                    got.extend(piece)
+
+        reader = threading.Thread(target=serve, daemon=True)
+        reader.start()
+        started = time.monotonic()
+        with (
+            Relay(server.getsockname()[1], Random(1), reset_share=0.0) as relay,
+            socket.create_connection(("127.0.0.1", relay.port), timeout=10) as line,
+        ):
+            line.sendall(data)
+            line.shutdown(socket.SHUT_WR)
+            reader.join(20)
+        assert bytes(got) == data
+        assert time.monotonic() - started > len(data) / 64_000 * 0.8
+
+
+@pytest.mark.skipif(not clock_faults.library(), reason="libfaketime (package faketime) is not installed")
+def test_the_wall_clock_of_a_python_process_jumps_while_it_runs_and_its_waits_stay_true(tmp_path: Path) -> None:
+    env = {**os.environ, **clock_faults.program_env(tmp_path)["web"]}
+    script = (
+        "import sys, time\n"
+        "for line in sys.stdin:\n"
+        "    started = time.monotonic(); time.sleep(2.3)\n"
+        "    print(time.time(), time.monotonic() - started, flush=True)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+
+        def moment() -> tuple[float, float]:
+            assert process.stdin
+            assert process.stdout
+            process.stdin.write("\n")
+            process.stdin.flush()
+            wall, waited = process.stdout.readline().split()
+            return float(wall) - time.time(), float(waited)
+
+        seen = []
+        for words in ("+0", "+3d", "-2d", "+0"):
+            (tmp_path / clock_faults.FILE).write_text(f"{words}\n")
+            seen.append(moment())
+        assert process.stdin
+        process.stdin.close()
+    assert [round(difference / 86_400) for difference, _ in seen] == [0, 3, -2, 0]
+    assert all(2.2 < waited < 6 for _, waited in seen)
+
+
+def test_every_stage_is_one_whose_progress_is_watched() -> None:
+    known: set[Any] = set(Stage)
+    assert {kind.stage for kind in all_kinds()} <= known
