@@ -109,7 +109,7 @@ def _only(root: "Element", path: str) -> "Element | None":
     """The element at an absolute path; None when a step is missing or there twice."""
     element = root
     for tag in path.split("/"):
-        children = element.findall(tag)
+        children = list(element.iterchildren(tag))
         if len(children) != 1:
             return None
         element = children[0]
@@ -117,13 +117,12 @@ def _only(root: "Element", path: str) -> "Element | None":
 
 
 def _claimed(profile: Profile, general: "Element") -> dict[str, str]:
-    claimed: dict[str, str] = {}
-    for key, tag in profile.identity.items():
-        children = general.findall(tag)
-        text = (children[0].text or "").strip() if len(children) == 1 else ""
-        if text:
-            claimed[key] = text
-    return claimed
+    """The fields of the identity that stand exactly once and say something."""
+    wanted, texts = frozenset(profile.identity.values()), dict[str, str]()
+    for child in general:
+        if (tag := child.tag) in wanted:
+            texts[tag] = "" if tag in texts else (child.text or "").strip()
+    return {key: text for key, tag in profile.identity.items() if (text := texts.get(tag))}
 
 
 def _identity(profile: Profile, claimed: Mapping[str, str]) -> Identity:

@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import BinaryIO
 
 from portal.records.kinds import IntakeRefused, kind_of
@@ -40,7 +41,7 @@ class BatchUnreadable(Exception):
         self.message = message
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RawRecord:
     """One record's bytes as the school signed them; or why there are none where a record should be."""
 
@@ -49,7 +50,7 @@ class RawRecord:
     data: bytes
     problem: MalformedDocument | None = None
 
-    @property
+    @cached_property
     def sha256(self) -> bytes:
         return hashlib.sha256(self.data).digest()
 

@@ -41,27 +41,32 @@ class CodeList:
         self.codes = codes
         self._exact: dict[str, str] = {code: code for code in codes}
         self._words: dict[str, str] = {}
-        # What was asked before and is no code: marks are asked at every row. Bounded; holds no names.
-        self._others: dict[str, str | None] = {}
         for code in codes.values() if by_word else ():
             for word in (code.title, *code.words):
                 self._exact.setdefault(word, code.code)
                 self._words.setdefault(fold(word), code.code)
+        # One look for all that is known: codes, and what was asked before and is none (marks are asked at every row).
+        self._known: dict[str | None, str | None] = {None: None}
+        self._known.update(self._exact)
+        self._room = len(self._known) + MEMORY  # holds no names of persons, and is bounded
 
     def __contains__(self, text: object) -> bool:
         return isinstance(text, str) and self.meaning(text) is not None
 
     def meaning(self, text: str | None) -> str | None:
-        if text is None:
+        try:
+            return self._known[text]
+        except KeyError:
+            return self._folded(text) if text is not None else None
+
+    def _folded(self, text: str) -> str | None:
+        """The meaning of a text that was not asked before; remembered while there is room."""
+        if len(text) > LONGEST_WORD:
             return None
-        found = self._exact.get(text)
-        if found is not None or len(text) > LONGEST_WORD:
-            return found
-        if text not in self._others:
-            if len(self._others) >= MEMORY:
-                return self._words.get(fold(text))
-            self._others[text] = self._words.get(fold(text))
-        return self._others[text]
+        found = self._words.get(fold(text))
+        if len(self._known) < self._room:
+            self._known[text] = found
+        return found
 
     def title_of(self, text: str) -> str:
         """The word to show for a code or a word; the text itself when it means nothing."""

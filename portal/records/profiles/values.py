@@ -5,12 +5,15 @@ Pure functions from text to value; None means "not such a value". Nothing is cor
 
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
-from functools import lru_cache
+from typing import Generic, TypeVar
 
-# No date or number is longer; what is longer must not fill the caches.
+# No date or number is longer; what is longer must not fill the memories.
 LONGEST = 40
+_MEMORY = 16384
+_Value = TypeVar("_Value")
 
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
 _VIETNAMESE = re.compile(r"(\d\d)/(\d\d)/(\d{4})")
@@ -39,11 +42,12 @@ class Moment:
 
 def moment(text: str) -> Moment | None:
     """ISO date, dd/MM/yyyy, or ISO date-time with or without zone."""
-    return _moment(text) if len(text) <= LONGEST and text.isascii() else None
+    return _moments[text]
 
 
-@lru_cache(maxsize=16384)
 def _moment(text: str) -> Moment | None:
+    if len(text) > LONGEST or not text.isascii():
+        return None
     try:
         if found := _ISO.fullmatch(text):
             return Moment(date(int(found[1]), int(found[2]), int(found[3])))
@@ -74,12 +78,31 @@ def day(text: str | None) -> date | None:
 
 def number(text: str) -> float | None:
     """`.` as the decimal point, at most four decimals, no exponent, no sign but minus."""
-    return _number(text) if len(text) <= LONGEST and text.isascii() else None
+    return _numbers[text]
 
 
-@lru_cache(maxsize=8192)
 def _number(text: str) -> float | None:
-    return float(text) if _NUMBER.fullmatch(text) else None
+    return float(text) if len(text) <= LONGEST and text.isascii() and _NUMBER.fullmatch(text) else None
+
+
+class _Memory(dict[str, _Value], Generic[_Value]):
+    """What texts mean, remembered: rules ask for the same few in every row, and a hit costs no call of ours."""
+
+    def __init__(self, read: Callable[[str], _Value]) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, text: str) -> _Value:
+        found = self._read(text)
+        if len(text) <= LONGEST:
+            if len(self) >= _MEMORY:
+                self.clear()
+            self[text] = found
+        return found
+
+
+_moments = _Memory(_moment)
+_numbers = _Memory(_number)
 
 
 def decimals(text: str) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from portal.records.profiles import values
-from portal.records.profiles.rules.base import Case, Check, Hit, Params, Ref, each, kind
+from portal.records.profiles.rules.base import Case, Check, Hit, Params, Ref, kind
 
 if TYPE_CHECKING:
     from signing.xml import Element
@@ -68,7 +68,7 @@ def paired_value(params: Params) -> Check:
 
     def check(case: Case) -> Iterator[Hit]:
         claimed = {identifier(row.element): row.values.get(other.tag) for row in case.rows(other.group)}
-        for row, value in each(case, ref):
+        for row, value in case.column(ref):
             second = claimed.get(identifier(row.inner.get(inner)))
             if second and second != value:
                 yield Hit(ref, value, row, {"other": second, "other_title": params.titles[other]})

@@ -4,7 +4,7 @@ A kind of rule is a factory: parameters in, a function from case to hits out. It
 so the same kind serves every generation of the file.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ class Case:
     reading: Reading
     context: RuleContext
     titles: Mapping[Ref, str]
+    _columns: dict[Ref, list[tuple[Row, str]]] = field(default_factory=dict)
 
     def rows(self, group: str) -> list[Row]:
         return self.reading.rows.get(group, [])
@@ -35,6 +36,15 @@ class Case:
     def value(self, ref: Ref) -> str | None:
         row = self.reading.first(ref.group)
         return row.values.get(ref.tag) if row is not None else None
+
+    def column(self, ref: Ref) -> list[tuple[Row, str]]:
+        """Every row of the field's group that has the field; several rules ask for the same one."""
+        found = self._columns.get(ref)
+        if found is None:
+            tag = ref.tag
+            found = [(row, value) for row in self.rows(ref.group) if (value := row.values.get(tag))]
+            self._columns[ref] = found
+        return found
 
 
 @dataclass(slots=True)
@@ -154,11 +164,3 @@ class Params:
     def done(self) -> None:
         for key in self._data:
             raise self.broken(key, "tham số không được dùng (viết sai tên?)")
-
-
-def each(case: Case, ref: Ref) -> Iterator[tuple[Row, str]]:
-    """Every row of the field's group that has the field."""
-    for row in case.rows(ref.group):
-        value = row.values.get(ref.tag)
-        if value:
-            yield row, value

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from portal.records.profiles import values
-from portal.records.profiles.rules.base import Case, Check, Hit, Params, each, kind
+from portal.records.profiles.rules.base import Case, Check, Hit, Params, kind
 
 
 @kind("dates_in_order", "earlier", "earlier_title")
@@ -16,7 +16,7 @@ def dates_in_order(params: Params) -> Check:
         latest: values.Moment | None = None
         said, title = "", ""
         for ref in refs:
-            found = [(row, value, when) for row, value in each(case, ref) if (when := values.moment(value))]
+            found = [(row, value, when) for row, value in case.column(ref) if (when := values.moment(value))]
             for row, value, when in found:
                 if latest is not None and latest.is_after(when):
                     yield Hit(ref, value, row, {"earlier": said, "earlier_title": title})
@@ -36,7 +36,7 @@ def not_in_future(params: Params) -> Check:
     def check(case: Case) -> Iterator[Hit]:
         today = case.context.today
         for ref in refs:
-            for row, value in each(case, ref):
+            for row, value in case.column(ref):
                 found = values.day(value)
                 if found is not None and found > today:
                     yield Hit(ref, value, row, {"today": today.strftime("%d/%m/%Y")})
@@ -56,7 +56,7 @@ def not_before_school_year(params: Params) -> Check:
             return
         earliest = date(first, month, day)
         for ref in refs:
-            for row, value in each(case, ref):
+            for row, value in case.column(ref):
                 found = values.day(value)
                 if found is not None and found < earliest:
                     yield Hit(ref, value, row, {"earliest": earliest.strftime("%d/%m/%Y")})

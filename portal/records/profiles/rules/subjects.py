@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from portal.records.profiles import values
-from portal.records.profiles.codes import fold
-from portal.records.profiles.rules.base import Case, Check, Hit, Params, each, kind
+from portal.records.profiles.codes import LONGEST_WORD, MEMORY, fold
+from portal.records.profiles.rules.base import Case, Check, Hit, Params, kind
 
 
 @kind("code_allowed", "by", "name")
@@ -17,7 +17,7 @@ def code_allowed(params: Params) -> Check:
         against = case.value(by)
         if not against:
             return
-        for row, value in each(case, ref):
+        for row, value in case.column(ref):
             code = codes.meaning(value)
             if code is not None and against not in allowed[code]:
                 yield Hit(ref, value, row, {"by": against, "name": codes.title_of(value)})
@@ -32,7 +32,7 @@ def unique_in_rows(params: Params) -> Check:
 
     def check(case: Case) -> Iterator[Hit]:
         seen: dict[str, int] = {}
-        for row, value in each(case, ref):
+        for row, value in case.column(ref):
             first = seen.setdefault(value, row.position)
             if first != row.position:
                 yield Hit(ref, value, row, {"first": str(first)})
@@ -48,13 +48,19 @@ def name_fits_code(params: Params) -> Check:
     for entry in codes.codes.values():
         for word in (entry.title, *entry.words):
             owners.setdefault(fold(word), set()).add(entry.code)
+    # Names of subjects repeat from record to record; what was found in order once need not be folded again.
+    in_order: set[tuple[str | None, str]] = set()
 
     def check(case: Case) -> Iterator[Hit]:
-        for row, value in each(case, ref):
+        for row, value in case.column(ref):
             code = row.values.get(code_ref.tag)
+            if (code, value) in in_order:
+                continue
             meant = owners.get(fold(value))
             if code and code in codes and meant and code not in meant:
                 yield Hit(ref, value, row, {"expected": codes.title_of(code), "meant": ", ".join(sorted(meant))})
+            elif len(in_order) < MEMORY and len(value) <= LONGEST_WORD:
+                in_order.add((code, value))
 
     return check
 
@@ -80,7 +86,7 @@ def only_for_codes(params: Params) -> Check:
     entitled = codes.with_fact(params.text("fact"))
 
     def check(case: Case) -> Iterator[Hit]:
-        for row, value in each(case, ref):
+        for row, value in case.column(ref):
             code = row.values.get(code_ref.tag, "")
             if code in codes.codes and code not in entitled:
                 yield Hit(ref, value, row, {"name": codes.title_of(code)})

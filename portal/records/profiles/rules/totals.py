@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from portal.records.profiles import values
-from portal.records.profiles.rules.base import Case, Check, Hit, Params, Ref, each, kind
+from portal.records.profiles.reading import Row
+from portal.records.profiles.rules.base import Case, Check, Hit, Params, Ref, kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,8 @@ def overall_by_levels(params: Params) -> Check:
 
     def check(case: Case) -> Iterator[Hit]:
         said = overall.meaning(case.value(ref))
-        found = {achievements.meaning(value) for _, value in each(case, achieved)} - {exempt}
-        marks = [values.number(value) for _, value in each(case, test) if achievements.meaning(value) != exempt]
+        found = {achievements.meaning(value) for _, value in case.column(achieved)} - {exempt}
+        marks = [values.number(value) for _, value in case.column(test) if achievements.meaning(value) != exempt]
         shown = {qualities.meaning(value) for quality in quality_group if (value := case.value(quality))}
         numbers = [mark for mark in marks if mark is not None]
         if said is None or not found or None in found | shown or len(numbers) < len(marks):
@@ -87,7 +88,7 @@ def learning_result(params: Params) -> Check:
         said = codes.meaning(case.value(ref))
         marks: list[float] = []
         failed = 0
-        for row, value in each(case, mark_ref):
+        for row, value in case.column(mark_ref):
             letter = letters.meaning(value)
             if letter == exempt:
                 continue
@@ -146,19 +147,29 @@ def weighted_mean(params: Params) -> Check:
     tolerance = params.number("tolerance")
     if len(weights) != len(parts):
         raise params.broken("weights", "phải có số phần tử bằng parts")
+    weighted, whole = [(part.tag, weight) for part, weight in zip(parts, weights, strict=True)], sum(weights)
 
     def check(case: Case) -> Iterator[Hit]:
-        for row, value in each(case, ref):
+        for row, value in case.column(ref):
             mark = values.number(value)
-            found = [values.number(row.values.get(part.tag, "")) for part in parts]
-            terms = [term for term in found if term is not None]
-            if mark is None or len(terms) < len(parts):
+            mean = _mean(row, weighted, whole) if mark is not None else None
+            if mark is None or mean is None:
                 continue
-            mean = sum(w * t for w, t in zip(weights, terms, strict=True)) / sum(weights)
             if abs(mean - mark) > tolerance + 1e-9:
                 yield Hit(ref, value, row, {"expected": f"{mean:.2f}"})
 
     return check
+
+
+def _mean(row: Row, weighted: Sequence[tuple[str, float]], whole: float) -> float | None:
+    """None where a part is absent or no number."""
+    total = 0.0
+    for tag, weight in weighted:
+        term = values.number(row.values.get(tag, ""))
+        if term is None:
+            return None
+        total += weight * term
+    return total / whole
 
 
 @kind("same_letter", "expected")
@@ -167,7 +178,7 @@ def same_letter(params: Params) -> Check:
     ref, other, letters = params.ref("field"), params.ref("other"), params.codes("letter_codes")
 
     def check(case: Case) -> Iterator[Hit]:
-        for row, value in each(case, ref):
+        for row, value in case.column(ref):
             said, expected = letters.meaning(value), letters.meaning(row.values.get(other.tag))
             if said and expected and said != expected:
                 yield Hit(ref, value, row, {"expected": letters.title_of(expected)})
@@ -247,7 +258,7 @@ def title_follows(params: Params) -> Check:
         found = [codes.meaning(case.value(result)) for result in results]
         if said is None or None in found:
             return
-        marks = [mark for _, value in each(case, mark_ref) if (mark := values.number(value)) is not None]
+        marks = [mark for _, value in case.column(mark_ref) if (mark := values.number(value)) is not None]
         deserved = None
         if all(result == wanted for result in found):
             deserved = next((code for code, count, mark in levels if sum(m >= mark for m in marks) >= count), None)

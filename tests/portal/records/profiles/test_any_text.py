@@ -58,8 +58,17 @@ def test_moments_are_compared_by_the_instant_when_both_say_one(earlier: str, lat
     assert first.is_after(second) is after
 
 
-def test_long_texts_do_not_fill_the_caches() -> None:
-    before = values._moment.cache_info().currsize, values._number.cache_info().currsize
+def test_long_texts_do_not_fill_the_memories() -> None:
+    before = len(values._moments), len(values._numbers)
     assert values.moment("1" * 1_000_000) is None
     assert values.number("1" * 1_000_000) is None
-    assert (values._moment.cache_info().currsize, values._number.cache_info().currsize) == before
+    assert (len(values._moments), len(values._numbers)) == before
+
+
+def test_a_memory_is_bounded_and_forgets_no_meaning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(values, "_MEMORY", 10)
+    values._numbers.clear()
+    for number in range(100):
+        assert values.number(str(number)) == number
+        assert values.number(f"{number}x") is None
+        assert len(values._numbers) <= 10

@@ -234,6 +234,13 @@ def test_every_rule_and_every_check_has_an_example_that_breaks_it() -> None:
     assert set(registry()["primary-1.0"].texts) - told == {"RULE_CRASHED"}
 
 
+def test_a_name_of_another_subject_is_told_for_every_record_that_has_it(primary: Any, examine: Any) -> None:
+    examine(primary)  # the right names are remembered from here on, for their own codes only
+    primary.put("subjects/TEN_MON_HOC", "Toán")
+    for _ in range(2):
+        assert {finding.code for finding in examine(primary)} == {"F-SUBJECT-NAME"}
+
+
 def test_errors_refuse_and_totals_only_warn(secondary: Any, examine: Any) -> None:
     secondary.put("summary/KET_QUA_HOC_TAP_CA_NAM", "K")
     secondary.put("general/SO_CCCD", "1")
