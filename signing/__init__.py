@@ -31,7 +31,7 @@ from signing.trust import (
     TrustStore,
     read_certificate,
 )
-from signing.verification import BindingProblem, SignerBinding, verify
+from signing.verification import BindingProblem, SignerBinding, read_record, verify
 from signing.xml import (
     LIST_LIMITS,
     RECORD_LIMITS,
@@ -89,6 +89,7 @@ __all__ = [
     "parse",
     "policy_from_mapping",
     "read_certificate",
+    "read_record",
     "text_of",
     "verify",
 ]

@@ -25,7 +25,7 @@ from signing.verification.order import check_date, check_moment
 from signing.verification.outcome import Refusal, StepLog
 from signing.verification.placement import IdMap, Placed
 from signing.verification.properties import check_signing_certificate
-from signing.verification.recognition import Build, learn, recognise
+from signing.verification.recognition import Build, Recognised, learn, recognise
 from signing.verification.references import check_digests, resolve
 from signing.verification.signers import (
     SignerBinding,
@@ -113,11 +113,7 @@ def _run(placed: Placed, question: Question, progress: Progress) -> None:
     assert placed.signature is not None
     known = recognise(placed, ids=question.ids, policy=policy, cache=question.cache, admits=question.admits)
     if known is not None:
-        progress.signing_time, progress.algorithm = known.signed_at, known.algorithm.name
-        progress.digest, progress.certificate = known.digest, known.info.certificate
-        progress.log.passed(5, placed.covers)
-        progress.log.passed(6, known.algorithm.name)
-        _run_rest(placed, question, progress, known.info, SigningTime(known.signed_at, ()))
+        run_known(placed, question, progress, known)
         return
     # (5) shape, targets, transforms
     shape = read_shape(placed.signature)
@@ -137,6 +133,15 @@ def _run(placed: Placed, question: Question, progress: Progress) -> None:
     if not time.stamped:  # a stamp is looked at in every signature: no short way around it
         learn(placed.signature)
     _run_rest(placed, question, progress, info, time)
+
+
+def run_known(placed: Placed, question: Question, progress: Progress, known: Recognised) -> None:
+    """What `recognition` found out, then the steps behind it. Raises `Refusal`."""
+    progress.signing_time, progress.algorithm = known.signed_at, known.algorithm.name
+    progress.digest, progress.certificate = known.digest, known.info.certificate
+    progress.log.passed(5, placed.covers)
+    progress.log.passed(6, known.algorithm.name)
+    _run_rest(placed, question, progress, known.info, SigningTime(known.signed_at, ()))
 
 
 def _run_rest(placed: Placed, question: Question, progress: Progress, info: KeyInfo, time: SigningTime) -> None:

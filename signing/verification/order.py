@@ -52,10 +52,16 @@ def check_order(
 
 def check_date(placed: Placed, signed_at: datetime, policy: SignaturePolicy) -> ReportWarning | None:
     """NGAY_KY beside the signature is unsigned; told when it names another day than the signed time."""
-    claimed = child_text(placed.holder, "NGAY_KY") if placed.holder is not None else None
+    if placed.beside is not None:
+        claimed = placed.beside.get("NGAY_KY")
+    else:
+        claimed = child_text(placed.holder, "NGAY_KY") if placed.holder is not None else None
     if not claimed:
         return None
     day = signed_at.astimezone(_VIETNAM).date()
+    # Written in Vietnamese time, the usual form needs no reckoning.
+    if claimed.endswith("+07:00") and claimed.startswith(day.isoformat()):
+        return None
     if _local_day(claimed).startswith((day.isoformat(), f"{day.day:02}/{day.month:02}/{day.year:04}")):
         return None
     return soft(policy, "signed_date", "SIGNED_DATE_DIFFERS", "NGAY_KY không cùng ngày với thời điểm ký trong chữ ký.")

@@ -46,6 +46,11 @@ def _passed(number: int, detail: str) -> Step:
     return Step(number, STEP_NAMES[number], StepStatus.PASSED, "OK", detail)
 
 
+@lru_cache(maxsize=512)
+def _not_run(number: int, code: str, detail: str) -> Step:
+    return Step(number, STEP_NAMES[number], StepStatus.NOT_RUN, code, detail)
+
+
 @dataclass(slots=True)
 class StepLog:
     """Steps in the order in which they ran."""
@@ -61,7 +66,7 @@ class StepLog:
         self.steps.append(Step(number, STEP_NAMES[number], status, refusal.code, refusal.message))
 
     def not_run(self, number: int, code: str = "NOT_RUN", detail: str = "") -> None:
-        self.steps.append(Step(number, STEP_NAMES[number], StepStatus.NOT_RUN, code, detail))
+        self.steps.append(_not_run(number, code, detail))
 
     def fill(self, numbers: range) -> None:
         """Say of every step that is missing that it did not run."""

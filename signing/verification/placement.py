@@ -20,9 +20,9 @@ from signing.xml import Document, Element, child_path, children, local_name
 SIGNATURE: Final = f"{{{DS}}}Signature"
 Search = Callable[[Element], list[Element]]
 _ATTRIBUTED: Final = cast("Search", etree.XPath("//*[@*]"))
-_FOREIGN: Final = cast("Search", etree.XPath("descendant-or-self::*[namespace-uri()!=''][1]"))
+FOREIGN: Final = cast("Search", etree.XPath("descendant-or-self::*[namespace-uri()!=''][1]"))
 # Every spelling in which some software takes an attribute for an id counts when uniqueness is judged.
-_ID_SPELLINGS: Final = frozenset({"Id", "id", "ID", "iD"})
+ID_SPELLINGS: Final = frozenset({"Id", "id", "ID", "iD"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +35,8 @@ class Placed:
     signature: Element | None
     target: Element
     covers: str
+    # texts of the simple elements beside the signature, where they were read already
+    beside: Mapping[str, str] | None = None
 
 
 IdMap = Mapping[str, Sequence[Element]]
@@ -76,7 +78,7 @@ def read_ids(document: Document, policy: SignaturePolicy) -> dict[str, list[Elem
     for element in _ATTRIBUTED(document.root):
         for key, value in element.items():
             name = str(key)
-            if name in _ID_SPELLINGS:
+            if name in ID_SPELLINGS:
                 ids.setdefault(str(value), []).append(element)
             elif name.startswith("{") and not _is_within(element, document.root, policy):
                 raise malformed(
@@ -125,7 +127,7 @@ def _check_namespaces(placed: Sequence[Placed], policy: SignaturePolicy) -> None
     for target in targets:
         if any(above in targets for above in target.iterancestors()):
             continue  # looked at with the one around it
-        foreign = _FOREIGN(target)
+        foreign = FOREIGN(target)
         if foreign:
             raise malformed(
                 "NAMESPACE_IN_DATA",

@@ -30,7 +30,7 @@ from signing.verification.digests import DigestCache
 from signing.verification.keyinfo import KeyInfo, read_key_info
 from signing.verification.moments import parse_moment, read_time_place
 from signing.verification.outcome import Refusal
-from signing.verification.placement import IdMap, Placed, own_id
+from signing.verification.placement import ID_SPELLINGS, IdMap, Placed, own_id
 from signing.verification.references import FRAGMENT
 from signing.verification.structure import ReferenceShape, SignatureShape, decode_base64, read_shape
 from signing.verification.values import check_value
@@ -41,6 +41,9 @@ from signing.xml.gate import parse_again
 _VALUE: Final = re.compile(rb'(>| (?:Id|id|URI|Target)="#?)((?<=>)[^<>]*[^<>\s][^<>]*(?=</)|(?<=["#])[^"<>&]*(?="))')
 _REFERENCE: Final = re.compile(rb"&(?!#13;)")
 _HOLE: Final = re.compile(rb"Slot(\d{4})")
+# What a value may hold where the file's own bytes are matched: nothing that a parser would refuse or change.
+_TEXT: Final = rb"([^<>\x00-\x08\x0b-\x1f]+)"
+_ATTRIBUTE: Final = rb'([^"<>&\x00-\x1f]*)'
 _MAX_BUILDS: Final = 256
 _MAX_BUILD_BYTES: Final = 16_384
 _MAX_KEY_INFOS: Final = 4_096
@@ -49,7 +52,7 @@ Canonical = tuple[tuple[bytes, ...], tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Reference:
+class KnownReference:
     """One reference of the build; `uri` and `value` number the holes, `times` are canonical forms of the carriers."""
 
     shape: ReferenceShape
@@ -64,7 +67,7 @@ class Build:
 
     algorithm: SignatureMethod
     shapes: tuple[ReferenceShape, ...]
-    references: tuple[_Reference, ...]
+    references: tuple[KnownReference, ...]
     signed_info: Canonical
     value: int
     key_info: slice
@@ -72,6 +75,8 @@ class Build:
     time_item: int  # which child of the Signature is the Object with the time
     key_infos: dict[tuple[bytes, ...], KeyInfo]
     pattern: re.Pattern[bytes]  # the whole signature, with a group for each value
+    # every id in it: spelling, hole, and which carrier of the time has it (-1: none); None when one is no hole
+    ids: tuple[tuple[str, int, int], ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,7 @@ def _source(signature: Element) -> bytes | None:
     return source
 
 
-def _take_apart(source: bytes) -> tuple[bytes, Sequence[bytes]]:
+def take_apart(source: bytes) -> tuple[bytes, Sequence[bytes]]:
     """The build's own bytes, and the values."""
     parts = _VALUE.split(source)
     values = parts[2::3]
@@ -113,7 +118,7 @@ def _known(source: bytes) -> tuple[Build, Sequence[bytes]] | None:
     build = _latest[0]
     if build is not None and (match := build.pattern.fullmatch(source)) is not None:
         return build, match.groups()
-    key, values = _take_apart(source)
+    key, values = take_apart(source)
     build = _builds.get(key)
     if build is None:
         return None
@@ -137,20 +142,19 @@ def recognise(
         return None
     build, values = known
     try:
-        return _check(build, values, signature, placed, ids, policy, cache, admits)
+        found = _resolve(build, values, signature, placed.target, ids, policy)
+        return None if found is None else judge(build, values, found, placed.target, cache, admits, lambda: signature)
     except Exception:
         # Whatever it was, nothing is accepted here: the full way meets it again and gives it its name.
         return None
 
 
-def _check(  # noqa: PLR0917 - hot: called for every signature
-    build: Build, values: Sequence[bytes], signature: Element, placed: Placed, ids: IdMap, policy: SignaturePolicy,
-    cache: DigestCache, admits: Admits,
-) -> Recognised | None:  # fmt: skip
-    # (5) targets by identity: the covered element once, what carries the time once, nothing else
-    target = placed.target
+def _resolve(  # noqa: PLR0917 - hot: called for every signature
+    build: Build, values: Sequence[bytes], signature: Element, target: Element, ids: IdMap, policy: SignaturePolicy,
+) -> list[tuple[KnownReference, int]] | None:  # fmt: skip
+    """(5) Targets by identity; -1 is the covered element, otherwise which carrier of the time."""
     carriers: tuple[Element, ...] | None = None
-    found: list[tuple[_Reference, int]] = []
+    found: list[tuple[KnownReference, int]] = []
     for reference in build.references:
         name = values[reference.uri].decode()
         elements: Sequence[Element] = ids.get(name, ())
@@ -165,11 +169,18 @@ def _check(  # noqa: PLR0917 - hot: called for every signature
         if depth is None:
             return None
         found.append((reference, depth))
+    return found
+
+
+def judge(  # noqa: PLR0917 - hot: called for every signature
+    build: Build, values: Sequence[bytes], found: Sequence[tuple[KnownReference, int]], target: Element,
+    cache: DigestCache, admits: Admits, element: Callable[[], Element],
+) -> Recognised | None:  # fmt: skip
+    """(5) the covered element once, what carries the time once, nothing else; (6) algorithms, digests, value."""
     if len(found) != 2 or (found[0][1] == -1) == (found[1][1] == -1):
         return None
-    # (6) algorithms, digests, value
     signed_at = _moment(values[build.time])
-    info = _key_info(build, values, signature)
+    info = _key_info(build, values, element)
     admits(build, info, signed_at)
     digest = ""
     for reference, depth in found:
@@ -214,12 +225,12 @@ def _moment(value: bytes) -> datetime:
     return parse_moment(value.decode())
 
 
-def _key_info(build: Build, values: Sequence[bytes], signature: Element) -> KeyInfo:
+def _key_info(build: Build, values: Sequence[bytes], signature: Callable[[], Element]) -> KeyInfo:
     """KeyInfo depends on nothing but its own bytes: read once per signer."""
     key = tuple(values[build.key_info])
     info = build.key_infos.get(key)
     if info is None:
-        info = read_key_info(signature[2])
+        info = read_key_info(signature()[2])
         if len(build.key_infos) >= _MAX_KEY_INFOS:
             build.key_infos.clear()
         build.key_infos[key] = info
@@ -231,7 +242,7 @@ def learn(signature: Element) -> None:
     source = _source(signature)
     if source is None:
         return
-    key, values = _take_apart(source)
+    key, values = take_apart(source)
     if key in _builds or len(key) > _MAX_BUILD_BYTES or len(values) > 200 or _HOLE.search(key):
         return
     build = _build_of(key, len(values))
@@ -250,6 +261,11 @@ def forget() -> None:
     with _lock:
         _builds.clear()
         _latest[0] = None
+
+
+def build_of(source: bytes) -> Build | None:
+    """The known build of a signature, by its bytes from the tree."""
+    return _builds.get(take_apart(source)[0])
 
 
 def _build_of(key: bytes, count: int) -> Build | None:
@@ -284,18 +300,32 @@ def _build_of(key: bytes, count: int) -> Build | None:
         time=time,
         time_item=list(twin).index(place.carriers[-1]),
         key_infos={},
-        pattern=_pattern(statics),
+        pattern=pattern_of(statics),
+        ids=_ids_of(twin, place.carriers),
     )
 
 
-def _pattern(statics: Sequence[bytes]) -> re.Pattern[bytes]:
+def _ids_of(twin: Element, carriers: Sequence[Element]) -> tuple[tuple[str, int, int], ...] | None:
+    found = []
+    for element in twin.iter():
+        depth = next((number for number, carrier in enumerate(carriers) if carrier is element), -1)
+        for name, text in element.items():
+            if str(name) in ID_SPELLINGS:
+                hole = _hole_of(str(text))
+                if hole is None:
+                    return None
+                found.append((str(name), hole, depth))
+    return tuple(found)
+
+
+def pattern_of(statics: Sequence[bytes]) -> re.Pattern[bytes]:
     expression = b""
     for before, mark in zip(statics[:-1:2], statics[1::2], strict=True):
-        expression += re.escape(before + mark) + (rb"([^<>]+)" if mark == b">" else rb'([^"<>&]*)')
+        expression += re.escape(before + mark) + (_TEXT if mark == b">" else _ATTRIBUTE)
     return re.compile(expression + re.escape(statics[-1]))
 
 
-def _reference(reference: ReferenceShape, carriers: Sequence[Element]) -> _Reference | None:
+def _reference(reference: ReferenceShape, carriers: Sequence[Element]) -> KnownReference | None:
     uri = _hole_of(reference.uri.removeprefix("#"))
     value = _hole_of(binascii.b2a_base64(reference.value, newline=False).decode())
     if uri is None or value is None or reference.enveloped or not reference.uri.startswith("#"):
@@ -307,7 +337,7 @@ def _reference(reference: ReferenceShape, carriers: Sequence[Element]) -> _Refer
         _with_holes(canonical_bytes(carrier, exclusive=method.c14n.exclusive, prefixes=method.prefixes))
         for carrier in carriers
     ]
-    return _Reference(reference, uri, value, tuple(forms))
+    return KnownReference(reference, uri, value, tuple(forms))
 
 
 def _ends_at_holes(shape: SignatureShape) -> bool:

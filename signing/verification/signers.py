@@ -58,6 +58,8 @@ def claimed_number(placed: Placed) -> str | None:
     """`SO_CCCD` beside the signature, as claimed; None when the slot has none."""
     if placed.slot.cccd is None or placed.holder is None:
         return None
+    if placed.beside is not None and "/" not in placed.slot.cccd:
+        return placed.beside.get(placed.slot.cccd) or None
     found = list(children(placed.holder, placed.slot.cccd))
     if len(found) > 1:
         raise malformed("PART_TWICE", f"Có hai {placed.slot.cccd} bên cạnh chữ ký {placed.slot.role}.")

@@ -127,6 +127,13 @@ def parse_whole(data: bytes, *, limits: Limits) -> Document:
     return Document(data, root)
 
 
+def parse_part(data: bytes, limits: Limits) -> Element:
+    """What is left of bytes that passed `check_bytes` when known parts are taken out; no namespace but known ones."""
+    root = _tree(data)
+    check_tree(root, data, limits)
+    return root
+
+
 def parse_again(data: bytes) -> Element:
     """Parse bytes that were serialised from a gated tree."""
     return etree.fromstring(data, _parsers.parser)
