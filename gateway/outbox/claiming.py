@@ -44,6 +44,9 @@ RETURNING id, attempts_made, kind, unit_code, school_year, digest, document_byte
           failures, polls, unknown_answers, enqueued_at, acknowledged_at, first_sent_at
 """
 
+_LOCK: Final = 0x0B0A
+_ON_THE_WIRE: Final = "SELECT count(*) FROM gateway_submission WHERE state = 'SENDING' AND endpoint_id = %s"
+
 _EXPIRE: Final = """
 UPDATE gateway_submission SET
     state = 'UNCERTAIN', lease_until = NULL, next_attempt_at = %(now)s, failures = failures + 1,
@@ -90,11 +93,13 @@ def claim_due(
     limit: int = 1,
     on_the_wire: int | None = None,
 ) -> list[Claim]:
-    """Up to `limit` due submissions. `on_the_wire` bounds how many may be SENDING at once over all workers."""
+    """Up to `limit` due submissions. `on_the_wire` bounds how many of this endpoint may be SENDING at once, over all
+    workers of all machines."""
     with transaction.atomic(), connection.cursor() as cursor:
         if on_the_wire is not None:
-            # Inexact on purpose: two workers may count at once; the bound is politeness, not safety.
-            cursor.execute("SELECT count(*) FROM gateway_submission WHERE state = 'SENDING'")
+            # One at a time, or two workers would count the same free place: the Ministry may allow only so many.
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK, endpoint_id])
+            cursor.execute(_ON_THE_WIRE, [endpoint_id])
             limit = min(limit, on_the_wire - int(cursor.fetchone()[0]))
         if limit <= 0:
             return []

@@ -1,24 +1,24 @@
 """A model of the outbox beside the real database: whatever order things happen in, the promises hold.
 
 The model plays the Ministry too: it knows which packages really arrived. Rules send, lose replies, freeze workers, wake
-them, expire leases, ask, judge, hold and release; races are run by real threads.
+them, expire leases, ask, judge, hold and release. Races by real threads: test_outbox_races.
 """
 
-import itertools
-import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import connections, transaction
+from django.db import transaction
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
 
 from gateway import circuit, conf, outbox
 from gateway.models import Attempt, Endpoint, Item, Submission
-from gateway.outbox import Claim, NewItem, Purpose
+from gateway.outbox import Claim, NewItem, Purpose, settling
 from gateway.outcomes import (
     Acknowledged,
     Evidence,
@@ -30,14 +30,23 @@ from gateway.outcomes import (
     Outcome,
     Waiting,
 )
+from gateway.states import SUBMISSION
 
 PROOF = Evidence(200, b"{}")
 LEASE = timedelta(seconds=60)
 START = datetime(2026, 6, 1, tzinfo=UTC)
 
 
+@dataclass(frozen=True)
+class Frozen:
+    """A worker that holds a claim and has not come back: what it saw, it saw then."""
+
+    claim: Claim
+    there: bool
+
+
 class OutboxModel(RuleBasedStateMachine):
-    """`arrived` is the Ministry's truth; `frozen` are workers that hold a claim and have not come back."""
+    """`arrived` is the Ministry's truth; `latest` the number of the only attempt whose bad news may count."""
 
     frozen = Bundle("frozen")
     endpoint: Endpoint
@@ -49,6 +58,7 @@ class OutboxModel(RuleBasedStateMachine):
         self.judged: set[UUID] = set()
         # Packages whose last sending nobody has explained yet: they may be asked about, never sent again.
         self.doubt: set[UUID] = set()
+        self.latest: dict[UUID, int] = {}
         self.documents: dict[UUID, str] = {}
         self.endpoint = circuit.row(conf.endpoint())
         self.saved = transaction.atomic()
@@ -78,26 +88,56 @@ class OutboxModel(RuleBasedStateMachine):
 
     def claim(self, purpose: Purpose) -> Claim | None:
         claims = outbox.claim_due(purpose=purpose, endpoint_id=self.endpoint.pk, now=self.now, lease=LEASE, worker="w")
-        return claims[0] if claims else None
+        if not claims:
+            return None
+        assert claims[0].number > self.latest.get(claims[0].submission_id, 0)
+        self.latest[claims[0].submission_id] = claims[0].number
+        return claims[0]
 
     def claim_to_send(self) -> Claim | None:
         claim = self.claim(Purpose.SEND)
         if claim is not None:
             assert claim.submission_id not in self.doubt, "sent again although the first may have arrived"
+            assert claim.submission_id not in self.arrived, "sent again although the Ministry has it"
             self.doubt.add(claim.submission_id)
         return claim
 
     @rule(target=frozen, arrives=st.booleans())
-    def send_and_freeze(self, arrives: bool) -> Claim | None:
+    def send_and_freeze(self, arrives: bool) -> Frozen | None:
         """A worker sends and does not come back (yet); the bytes may or may not have arrived."""
         claim = self.claim_to_send()
-        if claim is not None and arrives:
+        if claim is None:
+            return None
+        if arrives:
             self.arrive(claim)
-        return claim
+        return Frozen(claim, arrives)
 
     @rule(target=frozen)
-    def ask_and_freeze(self) -> Claim | None:
-        return self.claim(Purpose.ASK)
+    def ask_and_freeze(self) -> Frozen | None:
+        claim = self.claim(Purpose.ASK)
+        return None if claim is None else Frozen(claim, claim.submission_id in self.arrived)
+
+    @rule(target=frozen, second_arrives=st.booleans(), by_asking=st.booleans())
+    def a_worker_is_overtaken(self, second_arrives: bool, by_asking: bool) -> Frozen | None:
+        """The first worker freezes, its package is found never to have arrived and is on its way a second time, or
+        its fate is open again: all that the first one can still say is out of date."""
+        first = self.claim_to_send()
+        if first is None:
+            return None
+        self.time_passes(61)
+        if by_asking:
+            asking = self.claim(Purpose.ASK)
+            assert asking is not None
+            first = asking if asking.submission_id == first.submission_id else first
+            self.time_passes(61)
+        self.ask(answered=True)
+        second = self.claim_to_send()
+        if second is not None:
+            if second_arrives:
+                self.arrive(second)
+            if by_asking:
+                self.settle(second, FateUnknown("TIMEOUT", "", 1.0))
+        return Frozen(first, False)
 
     @rule(arrives=st.booleans(), answered=st.booleans())
     def send(self, arrives: bool, answered: bool) -> None:
@@ -112,7 +152,7 @@ class OutboxModel(RuleBasedStateMachine):
     def ask(self, answered: bool) -> None:
         claim = self.claim(Purpose.ASK)
         if claim is not None:
-            self.settle(claim, self.ask_outcome(claim, answered))
+            self.settle(claim, self.ask_outcome(claim.submission_id in self.arrived, answered))
 
     @rule(complete=st.booleans())
     def collect(self, complete: bool) -> None:
@@ -125,15 +165,13 @@ class OutboxModel(RuleBasedStateMachine):
             self.judged.add(claim.submission_id)
         self.settle(claim, Judged(PROOF, verdicts, complete, 1.0))
 
-    @rule(claim=consumes(frozen), good=st.booleans())
-    def a_frozen_worker_comes_back(self, claim: Claim | None, good: bool) -> None:
-        """Late, after its lease, maybe twice overtaken: it tells what it saw."""
-        if claim is None:
+    @rule(frozen=consumes(frozen), good=st.booleans())
+    def a_frozen_worker_comes_back(self, frozen: Frozen | None, good: bool) -> None:
+        """Late, after its lease, maybe twice overtaken: it tells what it saw when it looked."""
+        if frozen is None:
             return
-        if claim.purpose == Purpose.ASK:
-            self.settle(claim, self.ask_outcome(claim, good))
-        else:
-            self.settle(claim, self.send_outcome(claim.submission_id in self.arrived, good))
+        say = self.ask_outcome if frozen.claim.purpose == Purpose.ASK else self.send_outcome
+        self.settle(frozen.claim, say(frozen.there, good))
 
     @rule(seconds=st.sampled_from([1, 30, 61, 4000]))
     def time_passes(self, seconds: int) -> None:
@@ -164,14 +202,16 @@ class OutboxModel(RuleBasedStateMachine):
             return Acknowledged(PROOF, 1.0) if answered else FateUnknown("TIMEOUT", "", 1.0)
         return NotSent("TCP", "", 1.0) if answered else FateUnknown("TIMEOUT", "", 1.0)
 
-    def ask_outcome(self, claim: Claim, answered: bool) -> Outcome:
+    def ask_outcome(self, there: bool, answered: bool) -> Outcome:
         if not answered:
             return FateUnknown("TIMEOUT", "", 1.0)
-        there = claim.submission_id in self.arrived
         return Waiting(1.0) if there else NeverArrived(PROOF, 1.0, needed=1)
 
     def settle(self, claim: Claim, outcome: Outcome) -> None:
         settled = outbox.settle(claim, outcome, now=self.now)
+        bad = isinstance(outcome, NotSent | NeverArrived | FateUnknown)
+        if bad and settled.applied:
+            assert claim.number == self.latest[claim.submission_id], "an overtaken worker had the last word"
         if settled.applied and not isinstance(outcome, FateUnknown):
             self.doubt.discard(claim.submission_id)
 
@@ -216,75 +256,45 @@ def test_no_order_of_events_loses_doubles_or_lies(endpoint: Endpoint) -> None:
     )
 
 
-def in_threads(act: Callable[[int], object], number: int = 6) -> list[object]:
-    """Run `act` at the same moment in real threads, each with its own connection."""
-    gate, results = threading.Barrier(number), [None] * number
-
-    def run(index: int) -> None:
-        try:
-            gate.wait()
-            results[index] = act(index)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=(index,)) for index in range(number)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
+_REAL = settling._applies
 
 
-@pytest.mark.django_db(transaction=True)
-def test_workers_that_claim_at_the_same_moment_never_share_a_package(
-    enqueue: Callable[..., UUID], endpoint: Endpoint, noon: datetime
+def unfenced(row: Submission, claim: Claim, change: Any) -> bool:
+    """Bad news from any worker."""
+    return row.state not in settling._CLOSED and SUBMISSION.allows(row.state, change.target)
+
+
+def fenced_by_state_alone(row: Submission, claim: Claim, change: Any) -> bool:
+    """Bad news from whoever finds the state in which it left the package."""
+    return _REAL(row, claim, change) or (not change.good and row.state == settling._claimed_state(claim))
+
+
+def fenced_unless_asking(row: Submission, claim: Claim, change: Any) -> bool:
+    """Bad news from whoever asked, however long ago."""
+    asking = claim.purpose == Purpose.ASK
+    return fenced_by_state_alone(row, claim, change) if asking else _REAL(row, claim, change)
+
+
+def overtake(*, by_asking: bool) -> None:
+    """One story of the model, told from its beginning: a worker is overtaken and then speaks."""
+    model = OutboxModel()
+    try:
+        model.enqueue()
+        model.a_frozen_worker_comes_back(model.a_worker_is_overtaken(second_arrives=True, by_asking=by_asking), True)
+        model.claim_to_send()
+    finally:
+        model.teardown()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("by_asking", [False, True])
+@pytest.mark.parametrize("mutant", [unfenced, fenced_by_state_alone, fenced_unless_asking, _REAL])
+def test_the_model_sees_a_fence_that_is_missing(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, mutant: Callable[..., bool], by_asking: bool
 ) -> None:
-    expected = {enqueue(now=noon) for _ in range(30)}
-
-    def claim_all(_: int) -> list[UUID]:
-        mine: list[UUID] = []
-        while claims := outbox.claim_due(
-            purpose=Purpose.SEND, endpoint_id=endpoint.pk, now=noon, lease=LEASE, worker="w", limit=3
-        ):
-            mine += [claim.submission_id for claim in claims]
-        return mine
-
-    taken = list(itertools.chain.from_iterable(in_threads(claim_all)))  # type: ignore[arg-type]
-    assert len(taken) == 30
-    assert set(taken) == expected
-
-
-@pytest.mark.django_db(transaction=True)
-def test_good_and_bad_news_at_the_same_moment_end_in_good_news(
-    enqueue: Callable[..., UUID], claim: Callable[..., Claim], noon: datetime
-) -> None:
-    for _ in range(8):
-        submission_id = enqueue(now=noon)
-        mine = claim(now=noon)
-
-        def settle(index: int, mine: Claim = mine) -> bool:
-            news = Acknowledged(PROOF, 60.0) if index == 0 else FateUnknown("TIMEOUT", "", 60.0)
-            return outbox.settle(mine, news, now=noon).applied
-
-        in_threads(settle, 4)
-        assert Submission.objects.get(pk=submission_id).state == "ACKNOWLEDGED"
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_lease_that_expires_while_its_worker_settles_gives_one_of_two_legal_ends(
-    enqueue: Callable[..., UUID], claim: Callable[..., Claim], noon: datetime
-) -> None:
-    for _ in range(8):
-        submission_id = enqueue(now=noon)
-        mine = claim(now=noon)
-        late = noon + timedelta(hours=1)
-
-        def act(index: int, mine: Claim = mine, late: datetime = late) -> object:
-            if index:
-                return outbox.expire_leases(now=late)
-            return outbox.settle(mine, NotSent("TCP", "", 999_999.0), now=late)
-
-        in_threads(act, 3)
-        row = Submission.objects.get(pk=submission_id)
-        assert row.state in ("QUEUED", "UNCERTAIN")
-        Submission.objects.filter(pk=row.pk).update(next_attempt_at=noon + timedelta(days=400))
+    monkeypatch.setattr(settling, "_applies", mutant)
+    if mutant is _REAL or (mutant is fenced_unless_asking and not by_asking):
+        overtake(by_asking=by_asking)
+        return
+    with pytest.raises(AssertionError, match="overtaken worker had the last word"):
+        overtake(by_asking=by_asking)
