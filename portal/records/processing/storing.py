@@ -4,7 +4,6 @@ The chunk is the unit of work, the record stays the unit of state. Everything a 
 identity, findings, the report on its signatures) is written here and never again.
 """
 
-import json
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from uuid import UUID
 import zstandard
 from django.db import IntegrityError, OperationalError, connection, transaction
 from psycopg.errors import DeadlockDetected, UniqueViolation
+from pydantic_core import to_json
 
 from portal.records import disputes
 from portal.records.admission import standing
@@ -137,7 +137,7 @@ def _row(batch: Batch, one: Judged, now: datetime, recheck_at: datetime) -> dict
         "findings": _findings(one),
         "error_count": min(errors, 32_767),
         "warning_count": min(len(one.findings) - errors, 32_767),
-        "report": _pack(_dump(one.report.to_json())) if one.report else None,
+        "report": _pack(to_json(one.report.to_json())) if one.report else None,
         "checked_at": now,
         "next_check_at": recheck_at if waiting and not one.is_held else None,
     }
@@ -160,10 +160,6 @@ _packer = _Packer()
 
 def _pack(data: bytes) -> bytes:
     return _packer.compressor.compress(data)
-
-
-def _dump(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _findings(one: Judged) -> Any:

@@ -1,5 +1,7 @@
 """The path of a batch from its bytes to a verdict on every record."""
 
+import json
+
 import zstandard
 
 from portal.records.models import Record
@@ -24,6 +26,15 @@ def test_a_signed_list_of_good_records_is_admitted_whole(cast, hand_in):
         assert row.lookup_uuid == record.lookup_uuid
         assert bytes(row.sha256).hex() == record.sha256
         assert zstandard.ZstdDecompressor().decompress(bytes(row.data)) == record.data
+
+
+def test_the_report_on_the_signatures_is_stored_as_compact_readable_json(cast, hand_in):
+    batch = hand_in(cast.made("03"), single_batch(cast.records(cast.made("03"), 1)[0]).data)
+    stored = zstandard.ZstdDecompressor().decompress(bytes(Record.objects.get(batch=batch).report))
+    report = json.loads(stored)
+    assert stored == json.dumps(report, ensure_ascii=False, separators=(",", ":")).encode()
+    assert report["indication"] == "TOTAL_PASSED"
+    assert {"CBQL", "KY_PHAT_HANH"} <= {one["role"] for one in report["signatures"]}
 
 
 def test_a_zip_of_single_records_and_a_zip_of_lists_are_admitted(cast, hand_in):
