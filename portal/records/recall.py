@@ -6,17 +6,19 @@ A recalled lookup_uuid is never used again.
 """
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 from xml.sax.saxutils import escape
 from zoneinfo import ZoneInfo
 
 import zstandard
 from django.db import connection, transaction
+from django.db.models import F, Q
 
 from gateway import outbox
 from gateway.conf import endpoint
+from gateway.models import Submission
 from portal.audit import journal
 from portal.records import document, nudge
 from portal.records.conf import conf, seal_profile, sealing_key, stamper
@@ -102,8 +104,9 @@ def decline(*, recall: Recall, decided_by: Any, decision: str, now: datetime) ->
 
 
 def dispatch_due(*, now: datetime) -> int:
-    """Seal approved recalls of dispatched records and put them into the outbox; the number of recalls."""
-    done = sum(_dispatch_year(year, now=now) for year in _waiting_years())
+    """Seal approved recalls of dispatched records and put them into the outbox; the number of recalls. Those of a
+    package that was refused as a whole go again in other packages."""
+    done = sum(_dispatch_year(year, now=now) for year in _waiting_years()) + _repack_due(now=now)
     if done:
         nudge.send(nudge.FORWARD)
     return done
@@ -166,18 +169,66 @@ def _dispatch_year(school_year: str, *, now: datetime) -> int:
     )  # fmt: skip
     if not recalls:
         return 0
+    if conf().on_behalf_of_schools:
+        # A package carries the code of one school; the other schools' recalls go with the next run.
+        recalls = [one for one in recalls if one.record.school_id == recalls[0].record.school_id]
+    return _hand_over(recalls, now=now)
+
+
+def _hand_over(recalls: Sequence[Recall], *, now: datetime, split_from: UUID | None = None) -> int:
+    """One sealed package of these recalls, all of one year (and one school, when sent on its behalf)."""
+    first = recalls[0].record
     sealed = seal(_document(recalls), key=sealing_key(), profile=seal_profile(), at=now, stamper=stamper())
     items = outbox.enqueue(
         submission_id=uuid4(),
         kind="RECALL",
-        unit_code=endpoint().unit_code,
-        school_year=int(school_year[:4]),
+        unit_code=first.school.code if conf().on_behalf_of_schools else endpoint().unit_code,
+        school_year=int(first.school_year[:4]),
         document=sealed,
         items=[outbox.NewItem(key=str(one.record.lookup_uuid), digest=bytes(one.record.sha256)) for one in recalls],
         now=now,
+        details={"split_from": str(split_from)} if split_from else None,
     )
     for one, item_id in zip(recalls, items, strict=True):
-        Recall.objects.filter(pk=one.pk, state=RecallState.APPROVED).update(state=RecallState.DISPATCHED, item=item_id)
+        Recall.objects.filter(pk=one.pk, state__in=[RecallState.APPROVED, RecallState.DISPATCHED]).update(
+            state=RecallState.DISPATCHED, item=item_id
+        )
+    return len(recalls)
+
+
+def _repack_due(*, now: datetime, limit: int = 10) -> int:
+    """Recalls of refused packages: without the ones the Ministry named; in two halves when it named none or found the
+    package too big, until one is left whose refusal is its own; sealed anew once a person has seen to our seal."""
+    refused = Submission.objects.filter(
+        state="REFUSED", kind="RECALL", items__verdict="PENDING", items__recall__isnull=False
+    ).distinct()
+    seal_refused = Q(reason_code__startswith="SEAL")
+    resumed = refused.filter(seal_refused, endpoint__state="OPEN", endpoint__resumed_at__gt=F("closed_at"))
+    blamed = refused.exclude(seal_refused)
+    hour_ago = now - timedelta(hours=1)
+    of_late = Submission.objects.filter(
+        state="REFUSED", kind="RECALL", closed_at__gt=hour_ago, details__has_key="split_from"
+    ).count()
+    left = max(0, min(limit, endpoint().sending.bisections_an_hour - of_late))
+    due = [*resumed.values_list("pk", flat=True)[:limit], *blamed.values_list("pk", flat=True)[:left]]
+    return sum(_repack(submission_id, now=now) for submission_id in due)
+
+
+@transaction.atomic
+def _repack(submission_id: UUID, *, now: datetime) -> int:
+    submission = Submission.objects.get(pk=submission_id)
+    waiting = Recall.objects.filter(item__submission_id=submission_id, item__verdict="PENDING")
+    recalls = list(
+        waiting.select_for_update(of=("self",)).select_related("record__school").order_by("decided_at", "pk")
+    )
+    if not recalls:
+        return 0  # another worker was first
+    named = submission.items.filter(verdict="REJECTED").exists()
+    whole = named or submission.reason_code.startswith("SEAL")
+    middle = len(recalls) if whole else (len(recalls) + 1) // 2
+    for part in (recalls[:middle], recalls[middle:]):
+        if part:
+            _hand_over(part, now=now, split_from=submission_id)
     return len(recalls)
 
 
