@@ -176,6 +176,8 @@ def _pieces(name: str, data: bytes, policy: SignaturePolicy | None) -> list[tupl
         return [(name, data, replace(LIST_POLICY, revocation="off")), *records]
     if not records:
         raise MalformedDocument("LIST_EMPTY", "Danh sách không có học bạ nào. Hãy chọn đúng tệp.")
+    unsealed = f"{name}: danh sách không mang chữ ký của nơi gửi; chỉ kiểm tra được từng học bạ."
+    print(_plain(unsealed), file=sys.stderr)  # noqa: T201
     return records
 
 

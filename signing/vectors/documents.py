@@ -81,7 +81,7 @@ def judge_document(data: bytes, trust: TrustStore, at: datetime) -> tuple[str, s
 
 
 def _judge_records(data: bytes, trust: TrustStore, at: datetime) -> tuple[str, str, str]:
-    """One record, or every record of a list and the list's own seal if there is one: the first fault decides."""
+    """One record, or every record of a list and then the list's own seal: the first fault decides."""
     try:
         for piece, policy in _records(data):
             document = parse_list(piece) if policy is LIST_POLICY else piece
@@ -99,8 +99,8 @@ def _records(data: bytes) -> list[tuple[bytes, SignaturePolicy]]:
         return [(data, policy)]
     parts = cut(data, limits=LIST_LIMITS)
     records = [data[one.start : one.end] for one in parts.cuts]
-    sealed = [(data, LIST_POLICY)] if b"Signature" in parts.shell or not records else []
-    return [*((record, guess_policy(record)) for record in records), *sealed]
+    # Last, so that a forged record is told as such; a list without its own signature is not what the policy asks.
+    return [*((record, guess_policy(record)) for record in records), (data, LIST_POLICY)]
 
 
 def _refused(data: bytes, code: str, message: str) -> tuple[str, str, str]:

@@ -56,7 +56,9 @@ def test_json_names_every_step_of_every_signature(desk, capsys):
 
 def test_a_list_gives_one_verdict_per_record(desk, capsys):
     assert verify(desk, "list.xml", more=["--json"]) == 0
-    assert [item["file"] for item in json.loads(capsys.readouterr().out)] == ["list.xml#1", "list.xml#2"]
+    printed = capsys.readouterr()
+    assert [item["file"] for item in json.loads(printed.out)] == ["list.xml#1", "list.xml#2"]
+    assert "list.xml: danh sách không mang chữ ký" in printed.err
 
 
 def test_a_document_of_another_kind_is_refused(desk):

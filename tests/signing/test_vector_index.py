@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from signing.sealing import seal
 from signing.vectors import run_vectors
 from signing.vectors.documents import judge_document, judge_plain
 
@@ -45,9 +46,33 @@ def test_records_and_lists_are_judged_by_their_own_policies(folder):
     assert run(folder) == [
         ("own/primary.xml", "valid", "OK", True),
         ("own/secondary.xml", "valid", "OK", True),
-        ("own/list.xml", "valid", "OK", True),
+        ("own/list.xml", "unsupported", "SIGNATURE_MISSING", True),
         ("own/changed.xml", "invalid", "DIGEST_MISMATCH", True),
         ("own/unsigned.xml", "unsupported", "SIGNATURE_MISSING", True),
+    ]
+
+
+class Key:
+    """A school's key as the sealing storey wants it."""
+
+    def __init__(self, identity) -> None:
+        self.certificate = identity.certificate.public_bytes(Encoding.DER)
+        self.chain = ()
+        self.sign = lambda data: identity.sign(data, "sha256")
+
+
+def test_a_sealed_list_passes_and_none_whose_records_were_changed_under_the_seal(folder, cast):
+    key = Key(cast.pki.organisation(cast.province.schools[0]))
+    plain = b'<DANH_SACH_HOC_BA id="l">' + cast.record(0) + cast.record(1) + b"</DANH_SACH_HOC_BA>"
+    sealed = seal(plain, key=key, at=datetime(2026, 6, 1, tzinfo=UTC))
+    (folder / "own" / "list.xml").write_bytes(sealed)
+    (folder / "own" / "cut.xml").write_bytes(sealed.replace(cast.record(1), b""))
+    (folder / "own" / "more.xml").write_bytes(sealed.replace(cast.record(1), cast.record(1) + cast.record(0, 8)))
+    index(folder, "own/list.xml\tvalid\t", "own/cut.xml\tinvalid\t", "own/more.xml\tinvalid\t")
+    assert [item[1:3] for item in run(folder)] == [
+        ("valid", "OK"),
+        ("invalid", "DIGEST_MISMATCH"),
+        ("invalid", "DIGEST_MISMATCH"),
     ]
 
 
