@@ -37,9 +37,14 @@ class Conf:
     chunk_bytes: int = 16 * MEGABYTE
     lease_seconds: int = 120
     attempts_before_singles: int = 1  # after so many attempts in vain, one record at a time
-    # Many, for a machine that is restarted again and again kills workers over healthy records too.
-    attempts_before_setting_aside: int = 9
-    attempts_before_giving_up: int = 12
+    # Then the suspect is tried alone, in a process of its own: only who kills that one, so often in a row, is guilty.
+    attempts_before_trial: int = 3
+    deaths_before_blame: int = 3
+    trial_cpu_seconds: int = 60
+    trial_bytes: int = 2 << 30
+    trial_seconds: float = 600.0  # a trial that lasts longer proves nothing
+    attempts_before_waiting: int = 6  # then with longer and longer pauses, so that the neighbours get their turn
+    attempts_before_giving_up: int = 12  # for errors of ours that come again and again, never for deaths
     recheck_seconds: int = 60
     browser_requires_list_seal: bool = False
     # Severities of the roster's rules where this province differs; names in admission.signers.ROSTER_SEVERITIES.

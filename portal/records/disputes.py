@@ -1,4 +1,5 @@
-"""Records held because the two engines disagree: the alarm, the list, a second look, an officer's decision.
+"""Records held because the two engines disagree, or because their check kills our process: the alarm, the list, a
+second look, an officer's decision.
 
 Nothing leaves while it is held. A decision is a person's, with a reason, and stands in the journal.
 """
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import zstandard
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from portal.audit import journal
 from portal.records.admission.court import court_for
 from portal.records.admission.judging import Judged
 from portal.records.admission.second_look import ENGINES_DISAGREE, about_disagreement
+from portal.records.admission.wording import CHECK_KILLS
 from portal.records.models import Batch, Record
 from portal.records.states import RecordState, Standing
 from signing import verify
@@ -23,6 +26,8 @@ from signing.verification.second import agrees, verify_again
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
+
+_DISAGREE = "record.engines_disagree"
 
 
 class DisputeRefused(Exception):
@@ -47,16 +52,18 @@ class Rechecked:
 
 
 def held_records() -> "QuerySet[Record]":
-    """Records that wait for an officer because the engines disagree, oldest first."""
+    """Records that wait for an officer, because the engines disagree or the check kills, oldest first."""
     waiting = Record.objects.filter(state=RecordState.RECEIVED, next_check_at__isnull=True)
-    return waiting.filter(findings__contains=[{"code": ENGINES_DISAGREE}]).order_by("checked_at")
+    named = Q(findings__contains=[{"code": ENGINES_DISAGREE}]) | Q(findings__contains=[{"code": CHECK_KILLS}])
+    return waiting.filter(named).order_by("checked_at")
 
 
 def raise_alarms(*, batch: Batch, judged: Sequence[Judged], now: datetime) -> None:
     """One journal row for each held record, in the transaction that stores it."""
     for one in judged:
         if one.is_held:
-            _alarm(batch.school_id, ("batch", batch.pk), {"position": one.raw.position}, now)
+            action = "record.check_kills" if one.is_killing else _DISAGREE
+            _alarm(batch.school_id, ("batch", batch.pk), {"position": one.raw.position}, now, action=action)
 
 
 def recheck(*, record: Record, actor: Any | None, now: datetime) -> Rechecked:
@@ -123,14 +130,14 @@ def _locked_held(record: Record, reason: str) -> Record:
         raise DisputeRefused("REASON_MISSING", "Hãy ghi lý do của quyết định (ít nhất 5 ký tự).")
     row = held_records().select_for_update().filter(pk=record.pk).first()
     if row is None:
-        raise DisputeRefused("NOT_HELD", "Học bạ này không bị giữ vì bất đồng giữa hai bộ kiểm tra.")
+        raise DisputeRefused("NOT_HELD", "Học bạ này không bị giữ để cán bộ xem.")
     return row
 
 
-def _alarm(school_id: int, subject: tuple[str, object], detail: dict[str, object], now: datetime) -> None:
-    journal.record(
-        action="record.engines_disagree", now=now, subject=subject, school_id=school_id, detail=detail
-    )  # fmt: skip
+def _alarm(
+    school_id: int, subject: tuple[str, object], detail: dict[str, object], now: datetime, *, action: str = _DISAGREE
+) -> None:
+    journal.record(action=action, now=now, subject=subject, school_id=school_id, detail=detail)
 
 
 def _decided(action: str, row: Record, by: Any | None, reason: str, now: datetime) -> None:

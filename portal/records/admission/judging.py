@@ -10,11 +10,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from django.db import InterfaceError, OperationalError
+
 from portal.records import document
 from portal.records.admission.opening import RawRecord
 from portal.records.admission.second_look import ENGINES_DISAGREE, about_disagreement, is_chosen, look_again
 from portal.records.admission.signers import SchoolBinding
-from portal.records.admission.wording import about_document, about_profile, about_signatures, crashed
+from portal.records.admission.wording import (
+    CHECK_KILLS,
+    about_document,
+    about_profile,
+    about_signatures,
+    crashed,
+    killing,
+)
 from portal.records.document import Identity
 from portal.records.profiles import Finding, Profile, Registry, RuleContext
 from portal.records.states import RecordState
@@ -45,7 +54,12 @@ class Judged:
     @property
     def is_held(self) -> bool:
         """Waits for an officer, not for evidence."""
-        return any(finding.code == ENGINES_DISAGREE for finding in self.findings)
+        return self.is_killing or any(finding.code == ENGINES_DISAGREE for finding in self.findings)
+
+    @property
+    def is_killing(self) -> bool:
+        """Its check kills the process that runs it: nothing is known of the record itself."""
+        return any(finding.code == CHECK_KILLS for finding in self.findings)
 
     @property
     def errors(self) -> int:
@@ -82,6 +96,8 @@ def judge(raw: RawRecord, court: Court) -> Judged:
     """Everything there is to say about one record on its own."""
     try:
         return _judge(raw, court)
+    except (OperationalError, InterfaceError, MemoryError):
+        raise  # the machine's trouble, never a fault of the record: it is tried again
     except Exception:
         # Whatever it was, it is ours, and it must not stop the neighbours. The log names the place, never the child.
         logger.exception("check_crashed position=%s", raw.position)
@@ -91,6 +107,11 @@ def judge(raw: RawRecord, court: Court) -> Judged:
 def judge_crashed(raw: RawRecord) -> Judged:
     """A record whose check cannot be brought to an end: refused, so that nothing unchecked gets in."""
     return Judged(raw, RecordState.REFUSED, NOBODY, "", (crashed("học bạ"),))
+
+
+def judge_killing(raw: RawRecord) -> Judged:
+    """A record whose check was seen to kill its process: neither let in nor refused, held for an officer."""
+    return Judged(raw, RecordState.RECEIVED, NOBODY, "", (killing(),))
 
 
 def _judge(raw: RawRecord, court: Court) -> Judged:

@@ -10,6 +10,7 @@ from portal.records.profiles import Finding, Severity
 from signing.errors import MalformedDocument
 from signing.report import Indication, Report, SignatureReport
 
+CHECK_KILLS = "CHECK_KILLS"
 _SIGNATURES_TITLE = "Chữ ký"
 _ROLE_NAMES = {
     "GVBM": "giáo viên bộ môn",
@@ -91,6 +92,16 @@ def crashed(where: str) -> Finding:
         "CHECK_CRASHED",
         f"Bước kiểm tra {where} gặp lỗi của phần mềm cổng, nên học bạ chưa được nhận.",
         "Lỗi không do trường. Hãy báo Sở kèm mã lô; gửi lại sau khi Sở xử lý.",
+        title="Phần mềm cổng",
+    )
+
+
+def killing() -> Finding:
+    """The check of this record ends our own process each time: the department looks, the school has done nothing."""
+    return finding(
+        CHECK_KILLS,
+        "Việc kiểm tra học bạ này làm dừng phần mềm cổng, nên học bạ được giữ riêng để Sở xem. Lỗi không do trường.",
+        "Trường chưa cần làm gì; Sở sẽ kiểm tra và trả lời.",
         title="Phần mềm cổng",
     )
 

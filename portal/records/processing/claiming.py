@@ -41,7 +41,22 @@ class Claim:
             cursor.execute(
                 """
                 UPDATE records_batch
-                   SET attempts_in_vain = 0, lease_until = clock_timestamp() + make_interval(secs => %s)
+                   SET attempts_in_vain = 0, next_check_at = NULL,
+                       lease_until = clock_timestamp() + make_interval(secs => %s)
+                 WHERE id = %s AND attempts_made = %s
+                """,
+                [conf().lease_seconds, self.batch.id, self.attempt],
+            )
+            if cursor.rowcount != 1:
+                raise LostBatch
+        self.batch.attempts_in_vain = 0
+
+    def renew(self) -> None:
+        """Renew the lease while nothing is written yet. Raises LostBatch."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                UPDATE records_batch SET lease_until = clock_timestamp() + make_interval(secs => %s)
                  WHERE id = %s AND attempts_made = %s
                 """,
                 [conf().lease_seconds, self.batch.id, self.attempt],

@@ -1,8 +1,8 @@
 """The work on one claimed batch: open it, judge its records chunk by chunk, finish it.
 
 After a kill the next worker goes on at the first position that has no row: no record twice, none lost, and one bad
-record never stops the others. A file that kills its workers is found by attempts in vain: then records go one by
-one, and the one that still kills is refused with CHECK_CRASHED.
+record never stops the others. A file that kills its workers is suspected after attempts in vain: then records go one
+by one, the suspect has a trial of its own, and only one that is convicted there is held for an officer.
 """
 
 import logging
@@ -13,22 +13,23 @@ from typing import BinaryIO
 from uuid import UUID
 
 import zstandard
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from gateway import failpoints
 from portal.audit import journal
 from portal.records import nudge
-from portal.records.admission import lists, opening
+from portal.records.admission import opening
 from portal.records.admission.court import court_for
-from portal.records.admission.judging import Court, Judged, judge, judge_crashed
+from portal.records.admission.judging import Court, Judged, judge, judge_killing
 from portal.records.admission.opening import BatchUnreadable, RawRecord, Walk
 from portal.records.conf import conf
 from portal.records.content import ContentDamaged, laid_out
 from portal.records.models import Batch, Record
-from portal.records.processing import claiming, storing
+from portal.records.processing import claiming, storing, trial
 from portal.records.processing.claiming import Claim, LostBatch
-from portal.records.states import BatchState, Door, FileKind, RecordState
+from portal.records.processing.unpacking import open_up
+from portal.records.states import BatchState, FileKind, RecordState
 
 logger = logging.getLogger(__name__)
 
@@ -56,25 +57,30 @@ def process_batch(*, batch_id: UUID, clock: Clock = timezone.now, until: datetim
             claiming.set_aside(claim, "CONTENT_DAMAGED", now=clock())
         except LostBatch:
             logger.warning("batch_taken_over batch=%s attempt=%s", batch_id, claim.attempt)
+        except (OperationalError, InterfaceError):
+            _step_back(claim, now=clock(), may_give_up=False)
+            raise
         except Exception:
-            # A trouble of ours (settings, database), not of the file: it must not spin, and must not count against it.
+            # A trouble of ours (settings), not of the file: it must not spin, and must not count against it.
             _step_back(claim, now=clock())
             raise
         return True
 
 
-def _step_back(claim: Claim, *, now: datetime) -> None:
+def _step_back(claim: Claim, *, now: datetime, may_give_up: bool = True) -> None:
     batch = claim.batch
-    if batch.attempts_in_vain > conf().attempts_before_giving_up:
+    if may_give_up and batch.attempts_in_vain > conf().attempts_before_giving_up:
         claiming.set_aside(claim, "PROCESSING_CRASHED", now=now)
     else:
-        wait = timedelta(seconds=min(5 * 2**batch.attempts_in_vain, 600))
+        base, longest = (5, 600) if may_give_up else (1, 30)  # a database that is away is back soon
+        wait = timedelta(seconds=min(base * 2**batch.attempts_in_vain, longest))
         Batch.objects.filter(id=batch.id, attempts_made=claim.attempt).update(next_check_at=now + wait)
 
 
 def _work(claim: Claim, *, clock: Clock, until: datetime | None) -> None:
     batch = claim.batch
-    if batch.state == BatchState.RECEIVED and batch.attempts_in_vain > conf().attempts_before_setting_aside:
+    _keep_distance(claim, now=clock())
+    if batch.state == BatchState.RECEIVED and _is_guilty(claim, None):
         claiming.set_aside(claim, "OPENING_CRASHED", now=clock())
         return
     with laid_out(batch.content) as file:
@@ -89,14 +95,8 @@ def _work(claim: Claim, *, clock: Clock, until: datetime | None) -> None:
 def _open(claim: Claim, file: BinaryIO, *, now: datetime) -> bool:
     """RECEIVED → OPENED, or REFUSED as a whole. Counts the records; none is judged before the file proved whole."""
     batch, walk = claim.batch, Walk()
-    sealed = batch.door == Door.EXCHANGE or conf().browser_requires_list_seal
-    report = None
     try:
-        count = sum(1 for _ in opening.raw_records(FileKind(batch.file_kind), file, walk, keep_lists=sealed))
-        if count == 0:
-            raise BatchUnreadable("NO_RECORDS", "Tệp không chứa học bạ (HOC_BA) nào. Hãy kiểm tra lại tệp rồi gửi lại.")
-        if sealed:
-            report = lists.verify_lists(walk.lists, school_id=batch.school_id, received_at=batch.received_at, now=now)
+        count, report = open_up(batch, file, walk, now=now)
     except BatchUnreadable as refusal:
         _refuse(claim, refusal, walk, now=now)
         return False
@@ -105,7 +105,7 @@ def _open(claim: Claim, file: BinaryIO, *, now: datetime) -> bool:
         return False
     claim.write(
         state=BatchState.OPENED, opened_at=now, record_count=count, remarks=walk.remarks, next_check_at=None,
-        seal_report=report.to_json() if report else None,
+        seal_report=report.to_json() if report else None, attempts_in_vain=0,
     )  # fmt: skip
     return True
 
@@ -127,11 +127,9 @@ def _judge_new(claim: Claim, court: Court, file: BinaryIO, *, clock: Clock, unti
     batch = claim.batch
     done = storing.positions_done(batch.id)
     records = islice(opening.raw_records(FileKind(batch.file_kind), file, Walk()), done, None)
-    singly = batch.attempts_in_vain > conf().attempts_before_singles
-    poisoned = batch.attempts_in_vain > conf().attempts_before_setting_aside
-    for chunk in _chunks(records, singly=singly):
-        judged = [judge_crashed(raw) for raw in chunk] if poisoned else [judge(raw, court) for raw in chunk]
-        poisoned = False
+    for chunk in _chunks(records, singly=_goes_singly(claim)):
+        guilty = _is_guilty(claim, chunk[0].position)
+        judged = [judge_killing(raw) if guilty else judge(raw, court) for raw in chunk]
         court.keep_evidence(now=clock())
         failpoints.reach("P6")
         storing.store(batch=batch, judged=judged, now=clock(), hold=claim.hold, recheck_at=_recheck_at(clock()))
@@ -144,6 +142,28 @@ def _judge_new(claim: Claim, court: Court, file: BinaryIO, *, clock: Clock, unti
     if done != batch.record_count:
         raise RuntimeError("a batch gave another number of records than when it was opened")
     return True
+
+
+def _goes_singly(claim: Claim) -> bool:
+    return claim.batch.attempts_in_vain > conf().attempts_before_singles
+
+
+def _is_guilty(claim: Claim, position: int | None) -> bool:
+    """Whether the next piece of work kills its process; asked only where attempts in vain make it suspicious."""
+    batch = claim.batch
+    if batch.attempts_in_vain <= conf().attempts_before_trial:
+        return False
+    if trial.convicted(batch_id=batch.id, position=position, renew=claim.renew):
+        logger.error("convicted batch=%s position=%s", batch.id, position)
+        return True
+    return False
+
+
+def _keep_distance(claim: Claim, *, now: datetime) -> None:
+    """Whatever kills again and again without a culprit lets its neighbours go first: the next attempt waits longer."""
+    more = claim.batch.attempts_in_vain - conf().attempts_before_waiting
+    if more > 0:
+        claim.write(next_check_at=now + timedelta(seconds=min(2**more, 60)))
 
 
 def _chunks(records: Iterator[RawRecord], *, singly: bool) -> Iterator[list[RawRecord]]:
@@ -165,14 +185,14 @@ def _judge_waiting(claim: Claim, court: Court, *, now: datetime) -> None:
     """Judge again what had to wait for evidence that was away."""
     due = Record.objects.filter(batch=claim.batch, state=RecordState.RECEIVED, next_check_at__lte=now)
     unpacker = zstandard.ZstdDecompressor()
+    most = 1 if _goes_singly(claim) else conf().chunk_records
     while True:
-        rows = list(due.order_by("position").values_list("position", "source", "data")[: conf().chunk_records])
+        rows = list(due.order_by("position").values_list("position", "source", "data")[:most])
         if not rows:
             return
-        judged: list[Judged] = [
-            judge(RawRecord(position, source, unpacker.decompress(bytes(data))), court)
-            for position, source, data in rows
-        ]
+        raws = [RawRecord(position, source, unpacker.decompress(bytes(data))) for position, source, data in rows]
+        guilty = _is_guilty(claim, raws[0].position)
+        judged: list[Judged] = [judge_killing(raw) if guilty else judge(raw, court) for raw in raws]
         court.keep_evidence(now=now)
         storing.store_again(batch=claim.batch, judged=judged, now=now, hold=claim.hold, recheck_at=_recheck_at(now))
 

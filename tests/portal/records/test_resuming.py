@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
-from portal.audit.models import Entry
 from portal.records import processing
 from portal.records.models import Batch, Content, Record
 from portal.records.processing import claiming, working
@@ -71,70 +70,6 @@ def test_a_worker_that_was_thought_dead_writes_nothing_any_more(cast, hand_in):
             old.hold()
 
 
-def test_eight_kills_in_a_row_cost_a_healthy_record_nothing(cast, hand_in, monkeypatch):
-    school = cast.made("02")
-    batch = hand_in(school, unsigned_batch(cast.records(school, 2)).data, process=False)
-
-    def killed(**kwargs):
-        raise SystemExit
-
-    with monkeypatch.context() as patch:
-        patch.setattr(working.storing, "store", killed)
-        for _ in range(8):
-            with pytest.raises(SystemExit):
-                process(batch)
-    process(batch)
-    assert (batch.state, batch.admitted_count, batch.refused_count) == (BatchState.PROCESSED, 2, 0)
-
-
-def test_a_record_that_kills_its_worker_is_found_and_refused_alone(cast, hand_in, monkeypatch, settings):
-    settings.RECORDS = {"chunk_records": 4, "attempts_before_setting_aside": 3}
-    school = cast.made("02")
-    batch = hand_in(school, unsigned_batch(cast.records(school, 6)).data, process=False)
-    real = working.judge
-
-    def killing(raw, court):
-        if raw.position == 3:
-            raise SystemExit
-        return real(raw, court)
-
-    monkeypatch.setattr(working, "judge", killing)
-    for _ in range(12):
-        try:
-            process(batch)
-        except SystemExit:
-            batch.refresh_from_db()
-        if batch.state == BatchState.PROCESSED:
-            break
-    assert (batch.admitted_count, batch.refused_count) == (5, 1)
-    assert [finding["code"] for finding in batch.records.get(position=3).findings] == ["CHECK_CRASHED"]
-
-
-def test_a_file_that_kills_its_worker_while_it_is_opened_is_set_aside_for_an_officer(
-    cast, hand_in, monkeypatch, settings
-):
-    settings.RECORDS = {"attempts_before_setting_aside": 3}
-    school = cast.made("02")
-    batch = hand_in(school, unsigned_batch(cast.records(school, 1)).data, process=False)
-
-    def killing(*args, **kwargs):
-        raise SystemExit
-
-    with monkeypatch.context() as patch:
-        patch.setattr(working.opening, "raw_records", killing)
-        for _ in range(3):
-            with pytest.raises(SystemExit):
-                process(batch)
-        process(batch)
-    assert (batch.state, batch.set_aside_code) == (BatchState.RECEIVED, "OPENING_CRASHED")
-    assert Entry.objects.filter(action="batch.set_aside").count() == 1
-    process(batch)
-    assert not batch.records.exists()
-    assert processing.resume(batch=batch, actor=None, reason="đã xem", now=NOW)
-    process(batch)
-    assert batch.state == BatchState.PROCESSED
-
-
 def test_a_damaged_store_sets_the_batch_aside_and_refuses_nothing(cast, hand_in):
     school = cast.made("02")
     batch = hand_in(school, unsigned_batch(cast.records(school, 1)).data, process=False)
@@ -147,7 +82,7 @@ def test_a_trouble_of_our_own_is_tried_again_later_and_not_at_once(cast, hand_in
     school = cast.made("02")
     batch = hand_in(school, unsigned_batch(cast.records(school, 1)).data, process=False)
 
-    def broken(*args):
+    def broken(*args, **kwargs):
         raise RuntimeError("no trust store")
 
     with monkeypatch.context() as patch:

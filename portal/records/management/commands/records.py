@@ -17,7 +17,7 @@ from portal.records.models import Batch, Record
 class Command(BaseCommand):
     help = (
         "Học bạ: tình hình (status); làm hết việc đang chờ (drain); cho lô bị để riêng chạy tiếp (resume); "
-        "liệt kê học bạ bị giữ vì hai bộ kiểm tra bất đồng (held); kiểm tra lại một học bạ bằng cả hai bộ (recheck); "
+        "liệt kê học bạ bị giữ để cán bộ xem (held); kiểm tra lại một học bạ bằng cả hai bộ (recheck); "
         "cho học bạ bị giữ đi tiếp (admit) hoặc từ chối nó (refuse)."
     )
 
