@@ -351,20 +351,6 @@ def test_one_probe_opens_the_line_again_and_releases_what_waited(
     assert (endpoint.state, endpoint.cause) == ("OPEN", "")
 
 
-def test_people_are_told_once_when_the_line_closes_and_once_when_it_opens(
-    settings: object, endpoint: Endpoint, description: EndpointDescription, noon: datetime
-) -> None:
-    settings.GATEWAY_NOTIFY = "tests.gateway.notices.note"  # type: ignore[attr-defined]
-    from tests.gateway.notices import NOTICES
-
-    NOTICES.clear()
-    for _ in range(3):
-        circuit.pause(endpoint, "ADDRESS_REFUSED", "x", description=description, now=noon, rng=RNG)
-    for _ in range(3):
-        circuit.resume(endpoint, now=noon)
-    assert [notice["event"] for notice in NOTICES] == ["PAUSED", "RESUMED"]
-
-
 def test_no_secret_and_no_pupil_stands_in_an_attempt(peer: Peer, enqueue: Callable[..., UUID], act: Act) -> None:
     peer.answer = token_or(lambda _: Reply(500, "Đặng Thị Ánh".encode()))
     enqueue("a")
@@ -372,26 +358,6 @@ def test_no_secret_and_no_pupil_stands_in_an_attempt(peer: Peer, enqueue: Callab
     written = json.dumps(list(Attempt.objects.values("code", "detail")), ensure_ascii=False)
     assert "Ánh" not in written
     assert "mat-khau" not in written
-
-
-def test_a_cause_the_probe_cannot_see_backs_off_further_and_is_announced_once(
-    settings: object, endpoint: Endpoint, description: EndpointDescription, noon: datetime
-) -> None:
-    settings.GATEWAY_NOTIFY = "tests.gateway.notices.note"  # type: ignore[attr-defined]
-    from tests.gateway.notices import NOTICES
-
-    NOTICES.clear()
-    moment = noon
-    for _ in range(4):
-        circuit.pause(endpoint, "UNIT_REFUSED", "x", description=description, now=moment, rng=RNG)
-        circuit.resume(endpoint, now=moment)
-        moment += timedelta(minutes=1)
-    endpoint.refresh_from_db()
-    assert endpoint.relapses == 3
-    assert [notice["event"] for notice in NOTICES] == ["PAUSED", "RESUMED"]
-    circuit.note_success(endpoint, now=moment)
-    endpoint.refresh_from_db()
-    assert (endpoint.relapses, NOTICES[-1]["event"]) == (0, "RESUMED")
 
 
 def store_bytes(submission_id: UUID, packed: bytes) -> None:
