@@ -21,6 +21,7 @@ from gateway.exchange.messages import (
 )
 from portal.accounts import access
 from portal.accounts.models import ApiToken
+from portal.api import readings
 from portal.api.refusals import DoorRefused
 from portal.records import queries
 from portal.records.conf import conf
@@ -76,12 +77,16 @@ def submit(value: object, caller: Caller) -> dict[str, object]:
 def query(value: object, caller: Caller) -> dict[str, object]:
     """Type 2: a line for every record judged so far; several errors of one record are several lines."""
     request = QueryRequest.from_json(value)
-    school = asking_school(caller, request.unit_code)
+    token = asking(caller, request.unit_code)
     expect_type(request.type, Type.QUERY)
-    batch = queries.find_batch(school_id=school.pk, message_id=request.message_id)
+    batch = queries.find_batch(school_id=token.school_id, message_id=request.message_id)
     if batch is None:
         raise unknown_message()
     lines = [line for record in queries.lines(batch) for line in lines_of(record)]
+    readings.keep(
+        action="batch.answer_read", subject=("batch", batch.pk), token=token, lines=len(lines), address=caller.address,
+        now=caller.now,
+    )  # fmt: skip
     return {**_stage_of(batch, request.message_id).to_json(), "data": lines}
 
 
@@ -97,10 +102,15 @@ def authenticated(said: Authentication, expected: Type, caller: Caller) -> ApiTo
 
 
 def asking_school(caller: Caller, unit_code: str) -> School:
-    """The school behind types 2, 4 and 6, which carry their token in the header."""
+    """The school behind type 4."""
+    return asking(caller, unit_code).school
+
+
+def asking(caller: Caller, unit_code: str) -> ApiToken:
+    """The access behind types 2, 4 and 6, which carry their token in the header."""
     token = access.check_session(secret=caller.bearer, address=caller.address, now=caller.now)
     check_unit(token, unit_code)
-    return token.school
+    return token
 
 
 def expect_type(given: int, expected: Type) -> None:

@@ -11,7 +11,8 @@ from django.db import transaction
 from gateway.exchange.envelope import decode_content
 from gateway.exchange.messages import QueryRequest, Receipt, ResultLine, SubmitRequest, Type
 from portal.accounts.models import ApiToken
-from portal.api.exchange import Caller, asking_school, authenticated, expect_type, unknown_message
+from portal.api import readings
+from portal.api.exchange import Caller, asking, authenticated, expect_type, unknown_message
 from portal.api.refusals import DoorRefused
 from portal.records import recall
 from portal.records.admission.lists import verify_lists
@@ -42,10 +43,12 @@ def request(value: object, caller: Caller) -> dict[str, object]:
 def query(value: object, caller: Caller) -> dict[str, object]:
     """Type 6: 1 waiting, 2 agreed, 3 refused."""
     asked = QueryRequest.from_json(value)
-    school = asking_school(caller, asked.unit_code)
+    token = asking(caller, asked.unit_code)
     expect_type(asked.type, Type.QUERY_RECALL)
     rows = list(
-        Recall.objects.filter(message_id=asked.message_id, record__school=school).select_related("record", "item")
+        Recall.objects.filter(message_id=asked.message_id, record__school_id=token.school_id).select_related(
+            "record", "item"
+        )
     )
     if not rows:
         raise unknown_message()
@@ -61,6 +64,10 @@ def query(value: object, caller: Caller) -> dict[str, object]:
         )
         for row in rows
     )
+    readings.keep(
+        action="recall.answer_read", subject=("recall", rows[0].pk), token=token, lines=len(lines),
+        address=caller.address, now=caller.now,
+    )  # fmt: skip
     receipt = Receipt(asked.message_id, "", "", "PROCESSED", "")
     return {**receipt.to_json(), "data": [line.to_json() for line in lines]}
 

@@ -16,6 +16,8 @@ ACTIONS: Mapping[str, str] = {
     "user.password_changed": gettext_noop("Đổi mật khẩu"),
     "batch.received": gettext_noop("Nộp lô học bạ"),
     "batch.read": gettext_noop("Xem lô học bạ"),
+    "batch.answer_read": gettext_noop("Phần mềm của trường lấy kết quả lô"),
+    "recall.answer_read": gettext_noop("Phần mềm của trường lấy kết quả thu hồi"),
     "batch.findings_exported": gettext_noop("Tải danh sách lỗi của lô"),
     "batch.processed": gettext_noop("Kiểm tra xong lô"),
     "batch.refused": gettext_noop("Từ chối cả lô"),

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 from django.db import InterfaceError, OperationalError
+from django.utils import timezone
 
 from gateway.exchange.envelope import encode_content
+from portal.audit.models import Entry
 from portal.records import processing
 from portal.records.models import Batch, Content
 from portal.schools.models import Certificate
@@ -241,3 +243,25 @@ def test_a_message_that_is_too_big_is_read_to_its_end_so_that_the_sender_hears_w
         read_json(request, max_bytes=64_000)
     assert caught.value.code == "MESSAGE_TOO_BIG"
     assert request.read(1) == b""
+
+
+def test_software_that_reads_results_leaves_a_line_in_the_journal_once_and_again_when_they_change(cast, software):
+    school = software(cast.made("02"))
+    made = cast.records(school.made, 2)
+    school.submit(cast.signed_list(school.made, made), "gd-1")
+    readings = Entry.objects.filter(action="batch.answer_read")
+    assert school.query("gd-1")[1]["data"] == []
+    assert not readings.exists(), "an answer that names nobody is no reading"
+    process_all()
+    for _ in range(3):
+        assert len(school.query("gd-1")[1]["data"]) == 2
+    (entry,) = readings
+    assert (entry.actor_name, entry.detail) == (school.made.api_user_name, {"lines": 2, "door": "EXCHANGE"})
+    assert entry.school_id == Batch.objects.get().school_id
+    Entry.objects.create(
+        at=timezone.now(), actor_name=school.made.api_user_name, action="batch.answer_read", subject_kind="batch",
+        subject_id=str(Batch.objects.get().pk), detail={"lines": 1},
+    )  # fmt: skip
+    school.query("gd-1")
+    assert readings.all().count() == 3, "what is read anew is written anew"
+    assert made[0].data not in str(list(readings.all().values())).encode()
