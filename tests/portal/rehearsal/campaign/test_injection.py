@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import pytest
 
+from deploy.embedded.environment import BASE
 from portal.rehearsal.campaign import clock_faults
 from portal.rehearsal.campaign.catalogue import all_kinds, chosen
 from portal.rehearsal.campaign.kinds import Kind, Stage
@@ -20,6 +21,7 @@ from portal.rehearsal.campaign.nemesis import Nemesis
 from portal.rehearsal.campaign.site import Gate, Site
 from portal.rehearsal.campaign.slow_line import Relay
 from portal.rehearsal.campaign.storage_faults import flipped
+from portal.rehearsal.campaign.upgrade_faults import last_steps
 
 
 def planned(kinds: list[Kind], faults: int) -> Counter[str]:
@@ -142,3 +144,12 @@ def test_the_wall_clock_of_a_python_process_jumps_while_it_runs_and_its_waits_st
 def test_every_stage_is_one_whose_progress_is_watched() -> None:
     known: set[Any] = set(Stage)
     assert {kind.stage for kind in all_kinds()} <= known
+
+
+def test_a_step_back_exists_and_is_the_newest_but_one_migration() -> None:
+    for room, before in last_steps():
+        names = sorted(path.stem for path in (_FOLDERS[room] / "migrations").glob("0*.py"))
+        assert before == names[-2]
+
+
+_FOLDERS = {"gateway": BASE / "gateway", "records": BASE / "portal" / "records"}
