@@ -9,6 +9,8 @@ from typing import Any
 from celery import Celery, signals
 from kombu.exceptions import OperationalError
 
+from gateway.collection import collect_rarely
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings.embedded")
 
 app = Celery("hocba")
@@ -25,6 +27,11 @@ def _log_as_the_house_does(**_: Any) -> None:
     from django.conf import settings
 
     logging.config.dictConfig(settings.LOGGING)
+
+
+@signals.worker_process_init.connect
+def _collect_rarely(**_: Any) -> None:
+    collect_rarely()
 
 
 @signals.worker_ready.connect

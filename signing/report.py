@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-    from signing.xml import Document
-
 
 class Indication(StrEnum):
     """Main status, EN 319 102-1 clause 5.1.3. Only TOTAL_PASSED lets a record in."""
@@ -195,8 +193,8 @@ class Report:
     covered: Mapping[str, _Element] = field(default_factory=lambda: _NOTHING, repr=False, compare=False)
     content_digest: str | None = None
     engine: str = "fast"
-    # the tree in which the covered elements stand; the caller's own one, or a whole one that had to be parsed for it
-    document: Document | None = field(default=None, repr=False, compare=False)
+    # root of the tree in which the covered elements stand: the caller's own, or one that had to be parsed as a whole
+    root: _Element | None = field(default=None, repr=False, compare=False)
 
     @property
     def passed(self) -> bool:

@@ -66,7 +66,7 @@ def conclude(
         steps=_without_inner(steps.frozen()),
         message="Tất cả chữ ký hợp lệ.",
         covered=covered,
-        document=question.document,
+        root=question.document.root,
         content_digest=_content_digest(question, placed, covered.get(policy.main)),
     )
 

@@ -48,7 +48,7 @@ _MAX_BUILDS: Final = 256
 _MAX_BUILD_BYTES: Final = 16_384
 _MAX_KEY_INFOS: Final = 4_096
 
-Canonical = tuple[tuple[bytes, ...], tuple[int, ...]]
+Canonical = tuple[bytes, tuple[int, ...]]  # a template, and which value goes into each of its holes
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,12 +208,11 @@ def _carriers(signature: Element, build: Build) -> tuple[Element, ...]:
 
 
 def _fill(canonical: Canonical, values: Sequence[bytes]) -> bytes:
-    pieces, holes = canonical
-    parts = [pieces[0]]
-    for hole, piece in zip(holes, pieces[1:], strict=True):
-        value = values[hole]
-        parts += (value.replace(b"&#13;", b"&#xD;") if b"&" in value else value, piece)
-    return b"".join(parts)
+    template, holes = canonical
+    chosen = [values[hole] for hole in holes]
+    if any(b"&" in value for value in chosen):
+        chosen = [value.replace(b"&#13;", b"&#xD;") for value in chosen]
+    return template % tuple(chosen)
 
 
 def _text(value: bytes) -> bytes:
@@ -355,4 +354,4 @@ def _hole_of(text: str | None) -> int | None:
 
 def _with_holes(data: bytes) -> Canonical:
     parts = _HOLE.split(data)
-    return tuple(parts[::2]), tuple(int(number) for number in parts[1::2])
+    return b"%b".join(part.replace(b"%", b"%%") for part in parts[::2]), tuple(int(number) for number in parts[1::2])

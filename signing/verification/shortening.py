@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -43,7 +44,7 @@ _RECENT: Final = 4
 _REFERENCE: Final = re.compile(rb"&(?!#13;)")
 _ROOT: Final = re.compile(rb'[ \t\n]*<[A-Za-z_][\w.-]*((?: [\w:.-]+="[^"<>&\t\n]*")*) ?>')
 _FRAGMENT: Final = re.compile(rb"[^\s#()'\"<>&%\x00-\x1f\x80-\xff]{1,256}\Z")  # as `references.FRAGMENT`, ASCII
-_SPELLINGS: Final = frozenset(name.encode() for name in ID_SPELLINGS)
+_SPELLINGS: Final = frozenset(b" " + name.encode() for name in ID_SPELLINGS)
 _CONTROLS: Final = bytes(range(32))
 _DECLARED: Final = re.compile(rb' xmlns:[\w.-]+="[^"]*"')
 
@@ -114,7 +115,7 @@ def _plain_ends(data: bytes) -> bytes:
 
 
 def _shorten(text: bytes, data: bytes, limits: Limits) -> Shortened | None:
-    if (b"!" in text and b"<!" in text) or b"\xef\xbf" in text:
+    if (b"!" in text and b"<!" in text) or (b"\xef" in text and b"\xef\xbf" in text):
         return None
     known: list[Known] = []
     pieces: list[bytes] = []
@@ -264,28 +265,28 @@ class Ids:
 
 def gather_ids(document: Shortened) -> Ids | None:
     """All ids of the record, whatever their spelling; None when there is any other attribute outside the signatures."""
-    outside: dict[bytes, int] = {}
     rest = document.rest[prologue_end(document.rest) :]
     pieces = rest.split(b'="')
     if rest.count(b"=") != len(pieces) - 1:
         return None
     skipped = document.context.count(b'="')
+    values = []
     for before, after in pairwise(pieces):
-        name = before[before.rfind(b" ") + 1 :]
-        if name not in _SPELLINGS:
-            if not name.startswith(b"xmlns:") or skipped == 0:
-                return None
+        if before[-3:] in _SPELLINGS:
+            values.append(after[: after.find(b'"')])
+        elif skipped and before[before.rfind(b" ") + 1 :].startswith(b"xmlns:"):
             skipped -= 1
-            continue
-        value = after[: after.find(b'"')]
-        if b"&" in value or value.translate(None, _CONTROLS) != value:
+        else:
             return None
-        outside[value] = outside.get(value, 0) + 1
+    together = b"".join(values)
+    if b"&" in together or len(together.translate(None, _CONTROLS)) != len(together):
+        return None
+    outside = Counter(values)
     inside: dict[bytes, tuple[Known, int] | None] = {}
     for known in document.known:
-        values = known.values
+        held = known.values
         for _, hole, depth in known.build.ids or ():
-            value = values[hole]
+            value = held[hole]
             inside[value] = None if value in inside else (known, depth)
     return Ids(outside, inside)
 

@@ -28,12 +28,12 @@ from portal.records.document import Identity
 from portal.records.profiles import Finding, Profile, Registry, RuleContext
 from portal.records.states import RecordState
 from portal.schools.revocation import Witness
-from signing import verify, xml
+from signing import read_record, verify, xml
 from signing.errors import MalformedDocument
 from signing.policy import SignaturePolicy
 from signing.report import Report
 from signing.trust import RevocationSource, TrustStore
-from signing.xml import Document
+from signing.xml import Document, Element
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ def _judge(raw: RawRecord, court: Court) -> Judged:
     if raw.problem is not None:
         return Judged(raw, RecordState.REFUSED, NOBODY, "", (about_document(raw.problem),))
     try:
-        parsed = xml.parse(raw.data)
+        parsed = read_record(raw.data)
         if len(raw.data) > court.max_bytes:
             raise MalformedDocument("TOO_LARGE", "Học bạ lớn hơn một gói gửi Bộ. Hãy bỏ dữ liệu thừa rồi ký lại.")
     except MalformedDocument as problem:
@@ -134,12 +134,13 @@ def _judge(raw: RawRecord, court: Court) -> Judged:
 def _by_profile(raw: RawRecord, parsed: Document, claimed: Identity, profile: Profile, court: Court) -> Judged:
     policy = court.policies[profile.name]
     report = verify(parsed, policy, court.trust, at=court.at, binding=court.binding, revocation=court.revocation)
-    findings = (*profile.examine(parsed.root, court.rules), *about_signatures(report))
+    root = parsed.root if report.root is None else report.root  # data are read where the covered elements stand
+    findings = (*profile.examine(root, court.rules), *about_signatures(report))
     if any(finding.is_error for finding in findings) or report.refused:
         state = RecordState.REFUSED
     elif report.try_later:
         state = RecordState.RECEIVED
-    elif report.passed and _is_covered(parsed, profile, report):
+    elif report.passed and _is_covered(root, profile, report):
         state = RecordState.ADMITTED
     else:
         state, findings = RecordState.REFUSED, (crashed("phạm vi chữ ký"), *findings)
@@ -150,7 +151,7 @@ def _by_profile(raw: RawRecord, parsed: Document, claimed: Identity, profile: Pr
     return Judged(raw, state, claimed, profile.name, tuple(findings), report)
 
 
-def _is_covered(parsed: Document, profile: Profile, report: Report) -> bool:
+def _is_covered(root: Element, profile: Profile, report: Report) -> bool:
     """Step (11): what was read stands in the very element that the signatures cover, by identity."""
     covered = report.covered.get(profile.data_path)
-    return covered is not None and covered is parsed.root.find(profile.data_path)
+    return covered is not None and covered is root.find(profile.data_path)
