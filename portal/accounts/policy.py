@@ -24,6 +24,7 @@ class Permission(StrEnum):
     SEE_RECORD = "see_record"  # a child's data: every look leaves a journal row
     REQUEST_RECALL = "request_recall"
     DECIDE_RECALL = "decide_recall"
+    DECIDE_HELD = "decide_held"  # records whose check came to no one answer
     REQUEST_CERTIFICATE = "request_certificate"
     DECIDE_CERTIFICATE = "decide_certificate"
     SEE_OVERVIEW = "see_overview"  # figures of the province, no child's data
@@ -46,6 +47,7 @@ TABLE: dict[str, frozenset[Permission]] = {
             _P.SEE_BATCHES,
             _P.SEE_RECORD,
             _P.DECIDE_RECALL,
+            _P.DECIDE_HELD,
             _P.DECIDE_CERTIFICATE,
             _P.REQUEST_CERTIFICATE,
             _P.SEE_OVERVIEW,

@@ -52,6 +52,7 @@ class Conf:
     public_seal_issuers: tuple[str, ...] = ()  # issuers whose certificates public schools may seal with; empty: any
     check_revocation: bool = True
     second_engine_share: float = 0.01  # of the records, verified again by the second engine
+    held_four_eyes: bool = True  # a held record is let through by two officers, not by one
     extra_profiles: tuple[Path, ...] = ()
     first_school_year: int = 2020  # the oldest year that a record may be of, by the calendar year it began in [W]
     department_code: str = ""  # MA_SO_GIAO_DUC; "endpoint": the unit that seals; empty: not asked

@@ -14,11 +14,13 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from portal.audit import journal
+from portal.records import nudge
 from portal.records.admission.court import court_for
 from portal.records.admission.judging import Judged
-from portal.records.admission.second_look import ENGINES_DISAGREE, about_disagreement
+from portal.records.admission.second_look import ENGINES_DISAGREE, about_disagreement, about_refusal
 from portal.records.admission.wording import CHECK_KILLS
-from portal.records.models import Batch, Record
+from portal.records.conf import conf
+from portal.records.models import Batch, HeldApproval, Record
 from portal.records.states import RecordState, Standing
 from signing import verify
 from signing.report import Report
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 _DISAGREE = "record.engines_disagree"
+
+
+COMMAND_LINE = "command line"
 
 
 class DisputeRefused(Exception):
@@ -66,7 +71,7 @@ def raise_alarms(*, batch: Batch, judged: Sequence[Judged], now: datetime) -> No
             _alarm(batch.school_id, ("batch", batch.pk), {"position": one.raw.position}, now, action=action)
 
 
-def recheck(*, record: Record, actor: Any | None, now: datetime) -> Rechecked:
+def recheck(*, record: Record, actor: Any | None, now: datetime, address: str | None = None) -> Rechecked:
     """Ask both engines about a disputed record; a disagreement holds it as long as it has not left."""
     court = court_for(record.batch, now=now)
     policy = court.policies.get(record.profile)
@@ -81,7 +86,8 @@ def recheck(*, record: Record, actor: Any | None, now: datetime) -> Rechecked:
     with transaction.atomic():
         journal.record(
             action="record.rechecked", now=now, actor=actor, subject=("record", record.pk), school_id=record.school_id,
-            detail={"first": first.code, "second": second.code, "agree": result.agree},
+            detail={"first": first.code, "second": second.code, "agree": result.agree}
+            | ({} if actor is not None else {"operator": COMMAND_LINE}), address=address,
         )  # fmt: skip
         if not result.agree:
             _hold(record.pk, first, second, now)
@@ -89,11 +95,22 @@ def recheck(*, record: Record, actor: Any | None, now: datetime) -> Rechecked:
 
 
 @transaction.atomic
-def let_through(*, record: Record, by: Any | None, reason: str, now: datetime) -> None:
-    """An officer has found the record good: it takes its place and is packed."""
+def let_through(*, record: Record, by: Any | None, reason: str, now: datetime, address: str | None = None) -> bool:
+    """An officer has found the record good. True: it takes its place and is packed; False: another must confirm.
+
+    `by` is None at the command line, where whoever runs the machine answers for it alone.
+    """
     row = _locked_held(record, reason)
     if row.error_count:
         raise DisputeRefused("HAS_ERRORS", "Học bạ còn lỗi khác nên không thể cho qua; hãy từ chối để trường sửa.")
+    first = HeldApproval.objects.filter(record_id=row.pk).select_related("approved_by").first()
+    if by is not None and conf().held_four_eyes:
+        if first is None:
+            HeldApproval.objects.create(record_id=row.pk, approved_by=by, approved_at=now, reason=reason.strip()[:500])
+            _decided("record.dispute_approved", row, by, reason, now, address=address)
+            return False
+        if first.approved_by_id == by.pk:
+            raise DisputeRefused("SAME_OFFICER", "Bạn đã đề nghị cho qua học bạ này; phải có cán bộ khác xác nhận.")
     try:
         with transaction.atomic():
             Record.objects.filter(pk=row.pk).update(
@@ -101,15 +118,23 @@ def let_through(*, record: Record, by: Any | None, reason: str, now: datetime) -
             )
     except IntegrityError:
         raise DisputeRefused("PLACE_TAKEN", "Đã có học bạ khác đang lưu hành ở chỗ của học bạ này.") from None
-    _decided("record.dispute_admitted", row, by, reason, now)
+    HeldApproval.objects.filter(record_id=row.pk).delete()
+    told = {"approved_by": first.approved_by.get_username()} if first is not None else {}
+    _decided("record.dispute_admitted", row, by, reason, now, address=address, **told)
+    nudge.after_commit(nudge.DISPATCH)
+    return True
 
 
 @transaction.atomic
-def refuse(*, record: Record, by: Any | None, reason: str, now: datetime) -> None:
+def refuse(*, record: Record, by: Any | None, reason: str, now: datetime, address: str | None = None) -> None:
     """An officer has found the record bad: the school corrects and hands in again."""
     row = _locked_held(record, reason)
-    Record.objects.filter(pk=row.pk).update(state=RecordState.REFUSED, error_count=max(row.error_count, 1))
-    _decided("record.dispute_refused", row, by, reason, now)
+    told = about_refusal(reason.strip()).to_json()
+    Record.objects.filter(pk=row.pk).update(
+        state=RecordState.REFUSED, error_count=row.error_count + 1, findings=[told, *row.findings]
+    )
+    HeldApproval.objects.filter(record_id=row.pk).delete()
+    _decided("record.dispute_refused", row, by, reason, now, address=address)
 
 
 def _hold(record_id: int, first: Report, second: Report, now: datetime) -> None:
@@ -117,11 +142,13 @@ def _hold(record_id: int, first: Report, second: Report, now: datetime) -> None:
     if row.state not in (RecordState.ADMITTED, RecordState.RECEIVED):
         _alarm(row.school_id, ("record", row.pk), {"state": row.state}, now)
         return
-    findings = [*row.findings, about_disagreement(first, second).to_json()]
+    others = [finding for finding in row.findings if finding["code"] != ENGINES_DISAGREE]
+    findings = [*others, about_disagreement(first, second).to_json()]
     Record.objects.filter(pk=row.pk).update(
         state=RecordState.RECEIVED, standing=Standing.NONE, next_check_at=None, findings=findings,
-        warning_count=row.warning_count + 1,
+        warning_count=row.warning_count + len(findings) - len(row.findings),
     )  # fmt: skip
+    HeldApproval.objects.filter(record_id=row.pk).delete()
     _alarm(row.school_id, ("record", row.pk), {"state": row.state}, now)
 
 
@@ -140,7 +167,11 @@ def _alarm(
     journal.record(action=action, now=now, subject=subject, school_id=school_id, detail=detail)
 
 
-def _decided(action: str, row: Record, by: Any | None, reason: str, now: datetime) -> None:
+def _decided(
+    action: str, row: Record, by: Any | None, reason: str, now: datetime, *, address: str | None, **told: object
+) -> None:
+    detail = told if by is not None else {"operator": COMMAND_LINE, **told}
     journal.record(
-        action=action, now=now, actor=by, subject=("record", row.pk), school_id=row.school_id, reason=reason
+        action=action, now=now, actor=by, subject=("record", row.pk), school_id=row.school_id, reason=reason,
+        detail=detail, address=address,
     )  # fmt: skip

@@ -267,6 +267,18 @@ class Recall(models.Model):
         return f"{self.record_id} · {self.get_state_display()}"
 
 
+class HeldApproval(models.Model):
+    """An officer has found a held record good. It stays held until another officer has found so too."""
+
+    record = models.OneToOneField(Record, on_delete=models.PROTECT, related_name="held_approval")
+    approved_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    approved_at = models.DateTimeField("đề nghị lúc")
+    reason = models.CharField("lý do", max_length=500)
+
+    def __str__(self) -> str:
+        return f"{self.record_id} · {self.approved_by_id}"
+
+
 class SealingState(models.Model):
     """One row: what keeps sealing from running, since when, and who has confirmed a release. Never a PIN."""
 

@@ -6,10 +6,11 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from portal.records import disputes
 from portal.records import recall as recalling
 from portal.records.models import Recall, Record
 from portal.records.states import RecallState
-from portal.web.access import required_actor
+from portal.web.access import address_of, required_actor
 
 
 class Refused(Exception):
@@ -41,3 +42,38 @@ def decide_recall(request: HttpRequest, recall: Recall, *, approve: bool, decisi
             recalling.decline(recall=recall, decided_by=user, decision=decision, now=now)
     except recalling.RecallRefused as refusal:
         raise Refused(refusal.message) from None
+
+
+def recheck_held(request: HttpRequest, record: Record, reason: str) -> str:
+    """Both engines look again; the record stays held, whatever they say, until somebody decides."""
+    user, now = required_actor(request).user, timezone.now()
+    if not disputes.held_records().filter(pk=record.pk).exists():
+        raise Refused(_("Học bạ này không bị giữ để cán bộ xem."))
+    try:
+        done = disputes.recheck(record=record, actor=user, now=now, address=address_of(request))
+    except disputes.DisputeRefused as refusal:
+        raise Refused(refusal.message) from None
+    found = {"first": done.first.code, "second": done.second.code}
+    if done.agree:
+        return _("Hai bộ kiểm tra nay thống nhất: %(first)s và %(second)s. Hãy quyết định.") % found
+    return _("Hai bộ kiểm tra vẫn bất đồng: %(first)s và %(second)s.") % found
+
+
+def admit_held(request: HttpRequest, record: Record, reason: str) -> str:
+    user, now = required_actor(request).user, timezone.now()
+    try:
+        done = disputes.let_through(record=record, by=user, reason=reason, now=now, address=address_of(request))
+    except disputes.DisputeRefused as refusal:
+        raise Refused(refusal.message) from None
+    if done:
+        return _("Đã cho học bạ đi tiếp.")
+    return _("Đã ghi đề nghị cho qua. Cán bộ khác phải xác nhận thì học bạ mới đi tiếp.")
+
+
+def refuse_held(request: HttpRequest, record: Record, reason: str) -> str:
+    user, now = required_actor(request).user, timezone.now()
+    try:
+        disputes.refuse(record=record, by=user, reason=reason, now=now, address=address_of(request))
+    except disputes.DisputeRefused as refusal:
+        raise Refused(refusal.message) from None
+    return _("Đã từ chối học bạ; trường sẽ thấy lý do.")

@@ -56,6 +56,7 @@ def menu_of(actor: Actor, *, here: str) -> list[MenuItem]:
         (_("Đối soát"), "discrepancies", Permission.SEE_QUEUE),
         (_("Chứng thư số"), "certificates", Permission.DECIDE_CERTIFICATE),
         (_("Thu hồi"), "recalls", Permission.DECIDE_RECALL),
+        (_("Bị giữ"), "held", Permission.DECIDE_HELD),
         (_("Nhật ký"), "journal", Permission.SEE_JOURNAL),
         (_("Tài khoản"), "accounts", Permission.MANAGE_ACCOUNTS),
         (_("Phần mềm"), "tokens", Permission.MANAGE_TOKENS),

@@ -44,3 +44,13 @@ def about_disagreement(first: Report, second: Report) -> Finding:
         title="Chữ ký",
         rule=f"{first.engine}: {first.code}; {second.engine}: {second.code}"[:120],
     )
+
+
+def about_refusal(reason: str) -> Finding:
+    """What the school is told when an officer has found a held record bad."""
+    return finding(
+        "HELD_REFUSED",
+        f"Sở đã xem học bạ bị giữ và từ chối: {reason[:400]}",
+        "Xuất lại tệp từ phần mềm của trường, ký lại rồi gửi lại.",
+        title="Chữ ký",
+    )

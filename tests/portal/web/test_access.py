@@ -20,7 +20,7 @@ POST_ONLY = {"sign-out", "choose-school", "language", "record-recall", "submissi
              "maintenance-announce", "maintenance-cancel",
              "endpoint-switch", "certificate-register",
              "sealing-confirm", "sealing-release", "sealing-resume",
-             "account-act", "token-revoke"}  # fmt: skip
+             "account-act", "token-revoke", "held-act"}  # fmt: skip
 
 
 def difference(house):
@@ -49,6 +49,7 @@ def address(name, house, *, theirs=False):
         "discrepancy": [difference(house).pk], "discrepancy-act": [difference(house).pk, "nhan"],
         "statement-file": [signed_statement().pk, "pdf"], "maintenance-cancel": [1],
         "endpoint-switch": ["dung"], "account-act": [house.clerk.pk, "khoa"], "token-revoke": [1],
+        "held-act": [record.pk, "cho-qua"],
     }  # fmt: skip
     return reverse(name, args=arguments.get(name, []))
 
