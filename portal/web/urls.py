@@ -63,6 +63,7 @@ urlpatterns = [
     path("so/doi-soat/<int:discrepancy_id>/<slug:act>/", reconciliation.discrepancy_act, name="discrepancy-act"),
     path("so/doi-soat/bang-ke/<int:statement_id>.<str:kind>", reconciliation.statement_file, name="statement-file"),
     path("so/duong-truyen/cong-tac/<slug:act>/", endpoint.endpoint_switch, name="endpoint-switch"),
+    path("so/duong-truyen/lan-chay/", endpoint.runs, name="runs"),
     path("so/duong-truyen/dang-ky/", endpoint.certificate_register, name="certificate-register"),
     path("so/duong-truyen/bao-tri/", endpoint.maintenance_announce, name="maintenance-announce"),
     path("so/duong-truyen/bao-tri/<int:maintenance_id>/huy/", endpoint.maintenance_cancel, name="maintenance-cancel"),

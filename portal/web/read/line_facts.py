@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
 from gateway import calendar, expiry, stuck, sync
@@ -92,6 +93,14 @@ def worries(*, now: datetime) -> list[str]:
 def last_runs() -> list[SyncRun]:
     """The newest run of each kind."""
     return list(SyncRun.objects.order_by("kind", "-started_at").distinct("kind"))
+
+
+def runs_listed(kind: str, *, failed_only: bool) -> QuerySet[SyncRun]:
+    """The runs of one kind, or all, newest first; on demand only those that failed or never ended."""
+    rows = SyncRun.objects.annotate(took=F("ended_at") - F("started_at")).order_by("-started_at", "-pk")
+    if kind:
+        rows = rows.filter(kind=kind)
+    return rows.exclude(result="DONE") if failed_only else rows
 
 
 def _not_repacked(before: datetime) -> int:

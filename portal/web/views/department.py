@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from django.core.paginator import Paginator
@@ -9,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
+from gateway.conf import EndpointUnreadable
 from portal.accounts.policy import Permission
 from portal.records import disputes, sealing
 from portal.schools import refresh
@@ -18,6 +20,7 @@ from portal.web.forms import SchoolFilter, SearchForm
 from portal.web.journalling import keep
 from portal.web.read.batches import batches_of, with_verdicts
 from portal.web.read.line import line_now
+from portal.web.read.line_facts import worries
 from portal.web.read.overview import busiest_schools, province
 from portal.web.read.records import records_of, searched
 from portal.web.read.schools import listed_schools, school_lines
@@ -49,7 +52,16 @@ def _figures(request: HttpRequest) -> dict[str, object]:
         "sealing_need": sealing.need(now=now),
         "sources_away": refresh.away(now=now),
         "held_records": disputes.held_records().count(),
+        "worries": _worries(now),
     }
+
+
+def _worries(now: datetime) -> list[str]:
+    """What stands still or was missed on the line; without a readable description the endpoint page says why."""
+    try:
+        return worries(now=now)
+    except EndpointUnreadable:
+        return []
 
 
 @page(Permission.SEE_OVERVIEW)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -23,11 +24,15 @@ from portal.web.read.line_facts import (
     last_runs,
     maintenance_ahead,
     registrations,
+    runs_listed,
     silence,
     worries,
 )
+from portal.web.read.run_words import KINDS
 from portal.web.read.status import health
 from signing.errors import KeyUnavailable
+
+PER_PAGE = 50
 
 
 @page(Permission.SEE_QUEUE)
@@ -50,6 +55,20 @@ def endpoint_check(request: HttpRequest) -> HttpResponse:
 @page(Permission.SEE_QUEUE)
 def endpoint_live(request: HttpRequest) -> HttpResponse:
     return render(request, "web/parts/endpoint_live.html", _endpoint())
+
+
+@page(Permission.SEE_QUEUE)
+def runs(request: HttpRequest) -> HttpResponse:
+    """Every run of scheduled work that is still kept, newest first: what it did, how long it took, what went wrong."""
+    kind, failed = request.GET.get("viec", ""), request.GET.get("hong", "") == "1"
+    context = {
+        "page": Paginator(runs_listed(kind, failed_only=failed), PER_PAGE).get_page(request.GET.get("trang")),
+        "kinds": KINDS,
+        "kind": kind,
+        "failed": failed,
+        "now": timezone.now(),
+    }
+    return render(request, "web/runs.html", context)
 
 
 def _endpoint() -> dict[str, object]:

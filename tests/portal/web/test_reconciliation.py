@@ -7,8 +7,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from gateway import calendar, conf, reconciliation, statement, tasks
-from gateway.models import Comparison, Discrepancy, EndpointEvent, Maintenance, Submission
+from gateway import calendar, conf, reconciliation, statement, sync, tasks
+from gateway.models import Comparison, Discrepancy, EndpointEvent, Maintenance, Submission, SyncRun
 from portal.audit.models import Entry
 
 
@@ -157,3 +157,29 @@ def test_the_departments_certificate_is_sent_once_from_the_page_and_its_verdict_
     assert sent.details["ma_kieu_chu_ky"] == "USB_TOKEN"
     assert sent.items.get().key in client.get(reverse("endpoint")).content.decode()
     assert Entry.objects.filter(action="endpoint.certificate_sent").count() == 1
+
+
+def test_every_run_is_listed_with_how_long_it_took_and_what_went_wrong(house, browser):
+    now = timezone.now()
+    SyncRun.objects.create(
+        kind="CATALOGUES", started_at=now, ended_at=now + timedelta(seconds=2.5), result="FAILED", error="HTTP_500"
+    )
+    SyncRun.objects.create(
+        kind="WATCH", started_at=now, ended_at=now + timedelta(seconds=1), result="DONE", counts={"slots_missed": 3}
+    )
+    client = browser(house.officer)
+    all_of_them = client.get(reverse("runs")).content.decode()
+    assert "2,5" in all_of_them
+    assert "HTTP_500" in all_of_them
+    assert "3 kỳ bị lỡ" in all_of_them
+    assert "kỳ bị lỡ" not in client.get(reverse("runs"), {"hong": "1"}).content.decode()
+    assert "HTTP_500" not in client.get(reverse("runs"), {"viec": "WATCH"}).content.decode()
+    assert browser(house.clerk).get(reverse("runs")).status_code == 403
+
+
+def test_a_missed_run_is_told_on_the_first_page_an_officer_sees(house, browser):
+    client, now = browser(house.officer), timezone.now()
+    assert "chưa chạy đúng lịch" in client.get(reverse("overview")).content.decode()
+    for kind in sync.SCHEDULED:
+        SyncRun.objects.create(kind=kind, started_at=now, ended_at=now, result="DONE")
+    assert "chưa chạy đúng lịch" not in client.get(reverse("overview")).content.decode()
