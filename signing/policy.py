@@ -35,6 +35,7 @@ SOFT_RULES: Final[Mapping[str, Severity]] = {
     "order": Severity.WARNING,  # a signature dated before one that must come first
     "signed_date": Severity.WARNING,  # NGAY_KY beside the signature is another day than the signed time
     "cccd": Severity.ERROR,  # SO_CCCD beside the signature is not the certificate's number
+    "signer_kind": Severity.ERROR,  # a person's certificate where the organisation signs, or the other way round
     "same_certificate": Severity.ERROR,  # one certificate for two people, or for a person and the organisation
     "subject_name": Severity.WARNING,  # X509SubjectName does not name the certificate's subject
     "time_stamp": Severity.WARNING,  # a time-stamp beside the signature is broken, or of another one

@@ -31,6 +31,7 @@ from signing.verification.signers import (
     SignerBinding,
     ask_binding,
     check_certificate,
+    check_kind,
     check_number,
     check_shared,
     claimed_number,
@@ -188,6 +189,7 @@ def _check_signer(placed: Placed, question: Question, progress: Progress, info: 
     if subject is not None:
         _warn(progress, soft(policy, "subject_name", subject.code, subject.message))
     claimed = claimed_number(placed)
+    _warn(progress, check_kind(placed, info.certificate, policy))
     _warn(progress, check_number(placed, info.certificate, claimed, policy))
     _warn(progress, check_shared(placed, info.certificate, question.certificates, claimed, policy))
     question.certificates.setdefault(info.certificate.sha256, (placed, claimed))

@@ -80,6 +80,22 @@ def check_number(
     )
 
 
+def check_kind(placed: Placed, certificate: CertificateFacts, policy: SignaturePolicy) -> ReportWarning | None:
+    """A certificate that names only a person does not seal for the organisation, nor the other way round."""
+    wrong, right = certificate.organisation_id, certificate.cccd
+    if placed.slot.signer is SignerKind.ORGANISATION:
+        wrong, right = right, wrong
+    if wrong is None or right is not None:
+        return None
+    whose = "của đơn vị" if placed.slot.signer is SignerKind.ORGANISATION else "của cá nhân"
+    return soft(
+        policy,
+        "signer_kind",
+        "SIGNER_KIND_DIFFERS",
+        f"Chỗ ký {placed.slot.role} cần chứng thư {whose}, chứng thư kèm theo là loại khác. Hãy ký lại đúng chứng thư.",
+    )
+
+
 def check_shared(
     placed: Placed, certificate: CertificateFacts, earlier: Mapping[str, tuple[Placed, str | None]],
     claimed: str | None, policy: SignaturePolicy,
