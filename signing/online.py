@@ -14,6 +14,8 @@ import requests
 from signing.errors import KeyUnavailable, SigningError
 
 MAX_ANSWER = 20 * 1024 * 1024
+# CSC API: the authorisation data are wrong. Named apart, because trying again by itself would lock the key.
+_PIN_REFUSED = frozenset({"invalid_pin", "invalid_otp"})
 
 
 class SourceAway(SigningError):
@@ -107,5 +109,7 @@ class RemoteSigningService:
             raise KeyUnavailable("REMOTE_ANSWER", "Dịch vụ ký từ xa trả lời không đúng dạng.")
         if response.status_code != requests.codes.ok:
             cause = str(answer.get("error", response.status_code))[:60]
+            if cause in _PIN_REFUSED:
+                raise KeyUnavailable("REMOTE_PIN_INCORRECT", f"Dịch vụ ký từ xa không nhận mã PIN của khoá ({cause}).")
             raise KeyUnavailable("REMOTE_REFUSED", f"Dịch vụ ký từ xa từ chối: {cause}.")
         return answer

@@ -29,7 +29,9 @@ CONFIRMED_FOR = timedelta(minutes=30)
 _LOCK = 0x5EA2
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=15), timedelta(minutes=15)
 # Causes that another try would only make worse.
-_PERSONS = frozenset({"HSM_PIN_INCORRECT", "HSM_PIN_LOCKED", "HSM_PIN_REFUSED_BEFORE", "KEY_PASSPHRASE"})
+_PERSONS = frozenset(
+    {"HSM_PIN_INCORRECT", "HSM_PIN_LOCKED", "HSM_PIN_REFUSED_BEFORE", "KEY_PASSPHRASE", "REMOTE_PIN_INCORRECT"}
+)
 
 
 class SealingRefused(Exception):

@@ -16,17 +16,15 @@ from django.utils import timezone
 
 from gateway import circuit, conf, outbox, reconciliation, session, statement, sync
 from gateway.models import Discrepancy, Endpoint, Item, Submission
-from gateway.simulator.config import Account, Judging, KnownCertificate, SimulatorConfig, Tls
 from gateway.simulator.control import SimulatorControl
-from gateway.simulator.process import Simulator
 from portal.records import dispatch
 from portal.records.models import Record
 from portal.rehearsal.batches import unsigned_batch
 from signing import SignaturePolicy, TrustStore, policy_from_mapping, verify
 from signing.xml import parse
+from tests.journeys.ministry import ministry_at
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PASSWORD = "mat khau"
 
 
 @pytest.fixture
@@ -34,30 +32,9 @@ def ministry(
     cast: object, tmp_path: Path, pki_folder: Path, settings: pytest.FixtureRequest
 ) -> Iterator[SimulatorControl]:
     """The simulator knows the department's certificate; our description leads to it."""
-    config = SimulatorConfig(
-        folder=tmp_path / "simulator",
-        tls=Tls(pki_folder / "server.pem", pki_folder / "server.key", pki_folder / "client-ca.pem"),
-        port=0,
-        control_port=0,
-        accounts=(Account("so", hashlib.sha256(PASSWORD.encode()).hexdigest(), "99"),),
-        certificates=(KnownCertificate("99", pki_folder / "department.pem"),),
-        judging=Judging(delay_seconds=0, recall_delay_seconds=0, signature_share=0.0),
-    )
-    simulator = Simulator(config)
-    simulator.start()
-    files = {"client_certificate": "client.pem", "client_key": "client.key", "ca": "server-ca.pem"}
-    connection = "\n".join(f"{key} = {json.dumps(str(pki_folder / name))}" for key, name in files.items())
-    path = tmp_path / "endpoint.toml"
-    path.write_text(
-        'extends = "simulator"\n[endpoint]\nname = "test"\nunit_code = "99"\n'
-        f'base_url = "https://127.0.0.1:{simulator.listener.port}"\n'
-        f'[login]\nuser_name = "so"\npassword = "{PASSWORD}"\n[connection]\n{connection}\n'
-        "[polling]\nfirst_delays_seconds = [0.05, 0.1, 0.2]\nask_first_delay_seconds = 0.1\n",
-        "utf-8",
-    )
-    settings.GATEWAY_ENDPOINT_FILE = path
-    yield SimulatorControl(f"http://127.0.0.1:{simulator.door.port}")
-    simulator.stop()
+    with ministry_at(tmp_path, pki_folder) as (description, control):
+        settings.GATEWAY_ENDPOINT_FILE = description
+        yield control
 
 
 def turn() -> None:

@@ -1,6 +1,7 @@
 """A real time-stamp authority for tests: the openssl program answers requests under a root of its own."""
 
 import subprocess
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from cryptography import x509
@@ -75,3 +76,33 @@ class LocalAuthority:
             "ts", "-reply", "-config", "tsa.cnf", "-queryfile", "query.tsq", "-out", "reply.tsr", folder=self.folder
         )
         return (self.folder / "reply.tsr").read_bytes()
+
+
+class StampServer(ThreadingHTTPServer):
+    """The authority over HTTP on loopback, as RFC 3161 § 3.4 has it."""
+
+    daemon_threads = True
+
+    def __init__(self, tsa: LocalAuthority, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Conversation)
+        self.tsa = tsa
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+
+class _Conversation(BaseHTTPRequestHandler):
+    server: StampServer
+
+    def log_message(self, *args: object) -> None:
+        return
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        data = self.server.tsa.post(self.path, body, self.headers["Content-Type"])
+        self.send_response(200)
+        self.send_header("Content-Type", "application/timestamp-reply")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)

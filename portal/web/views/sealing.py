@@ -21,7 +21,7 @@ from portal.web.access import address_of, page, required_actor
 
 # Within the web server's own patience; what is left goes with a second click.
 _PATIENCE_SECONDS = 20
-_PIN_CAUSES = frozenset({"HSM_PIN_INCORRECT", "HSM_PIN_LOCKED", "KEY_PASSPHRASE"})
+_PIN_CAUSES = frozenset({"HSM_PIN_INCORRECT", "HSM_PIN_LOCKED", "KEY_PASSPHRASE", "REMOTE_PIN_INCORRECT"})
 
 
 @page(Permission.SEE_QUEUE)

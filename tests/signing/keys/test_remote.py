@@ -1,106 +1,24 @@
 """The remote key against a small real server that speaks the Cloud Signature Consortium API over HTTP."""
 
-import base64
-import json
-import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
 
 from signing.errors import KeyUnavailable
-from signing.keys.remote import OID_RSA_SHA256, OID_SHA256, RemoteKey, list_credentials
+from signing.keys.remote import RemoteKey, list_credentials
 from signing.online import Link, RemoteSigningService
-
-
-class SigningServer(ThreadingHTTPServer):
-    """Holds one RSA key `so-gddt`, wants PIN 4821, and authorises one digest at a time."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Conversation)
-        self.key = rsa.generate_private_key(65537, 2048)
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Sở GDĐT tỉnh Mẫu")])
-        now = datetime.now(UTC)
-        built = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(self.key.public_key())
-        built = built.serial_number(5).not_valid_before(now).not_valid_after(now + timedelta(days=1))
-        self.certificate = built.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
-        self.authorised: dict[str, str] = {}
-        self.status = "enabled"
-        self.signs_wrongly = False
-        self.calls: list[str] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class Conversation(BaseHTTPRequestHandler):
-    server: SigningServer
-
-    def log_message(self, *args: object) -> None:
-        return
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        method = self.path.removeprefix("/csc/v2/")
-        self.server.calls.append(method)
-        if self.headers["Authorization"] != "Bearer the-ngan-han":
-            self.answer(401, {"error": "invalid_token"})
-            return
-        getattr(self, method.replace("/", "_"))(body)
-
-    def answer(self, status: int, body: dict[str, Any]) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def credentials_list(self, body: dict[str, Any]) -> None:
-        self.answer(200, {"credentialIDs": ["so-gddt"]})
-
-    def credentials_info(self, body: dict[str, Any]) -> None:
-        certificate = base64.b64encode(self.server.certificate).decode()
-        key = {"status": self.server.status, "algo": [OID_RSA_SHA256], "len": 2048}
-        self.answer(200, {"key": key, "cert": {"status": "valid", "certificates": [certificate]}, "multisign": 1})
-
-    def credentials_authorize(self, body: dict[str, Any]) -> None:
-        if body["authData"] != [{"id": "PIN", "value": "4821"}]:
-            self.answer(400, {"error": "invalid_pin"})
-            return
-        self.server.authorised["sad-1"] = body["hashes"][0]
-        self.answer(200, {"SAD": "sad-1", "expiresIn": 60})
-
-    def signatures_signHash(self, body: dict[str, Any]) -> None:
-        digest = body["hashes"][0]
-        if self.server.authorised.pop(body["SAD"], None) != digest or body["hashAlgorithmOID"] != OID_SHA256:
-            self.answer(400, {"error": "invalid_request"})
-            return
-        raw = bytes(32) if self.server.signs_wrongly else base64.b64decode(digest)
-        value = self.server.key.sign(raw, padding.PKCS1v15(), Prehashed(hashes.SHA256()))
-        self.answer(200, {"signatures": [base64.b64encode(value).decode()]})
+from tests.signing.keys.signing_server import TOKEN, SigningServer, serving
 
 
 @pytest.fixture
 def server() -> Iterator[SigningServer]:
-    with SigningServer() as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        thread.start()
+    with serving(SigningServer()) as running:
         yield running
-        running.shutdown()
-        thread.join(5)
 
 
-def service(server: SigningServer, token: str = "the-ngan-han") -> RemoteSigningService:
+def service(server: SigningServer, token: str = TOKEN) -> RemoteSigningService:
     return RemoteSigningService(server.url, token, Link(connect_seconds=2, read_seconds=5))
 
 
@@ -120,8 +38,7 @@ def test_a_wrong_pin_is_refused_by_name_and_stands_in_no_message(server: Signing
     key = RemoteKey(service(server), "so-gddt", lambda: pin("9137"))
     with pytest.raises(KeyUnavailable) as refused:
         key.sign(b"goi")
-    assert refused.value.code == "REMOTE_REFUSED"
-    assert "invalid_pin" in refused.value.message
+    assert refused.value.code == "REMOTE_PIN_INCORRECT"
     assert "9137" not in str(refused.value)
 
 
