@@ -45,7 +45,9 @@ class Conf:
     trial_seconds: float = 600.0  # a trial that lasts longer proves nothing
     attempts_before_waiting: int = 6  # then with longer and longer pauses, so that the neighbours get their turn
     attempts_before_giving_up: int = 12  # for errors of ours that come again and again, never for deaths
+    # Evidence that is away is looked for again after a pause that doubles between these two; what comes wakes at once.
     recheck_seconds: int = 60
+    recheck_longest_seconds: int = 3600
     browser_requires_list_seal: bool = False
     # Severities of the roster's rules where this province differs; names in admission.signers.ROSTER_SEVERITIES.
     roster: Mapping[str, str] = field(default_factory=dict)

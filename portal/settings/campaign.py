@@ -9,6 +9,7 @@ RECORDS = {
     **RECORDS,
     "lease_seconds": 6,
     "recheck_seconds": 2,
+    "recheck_longest_seconds": 10,
     "linger_seconds": 0.2,
     "package_records": 3,
     "min_free_bytes": 16_000_000,

@@ -20,6 +20,7 @@ from portal.audit import journal
 from portal.records.conf import conf
 from portal.records.models import Batch
 from portal.records.states import BatchState
+from portal.schools import revocation
 
 _LOCK = 0x4C6F
 
@@ -80,6 +81,27 @@ def waiting(*, now: datetime, limit: int) -> list[UUID]:
         set_aside_at__isnull=True,
     )
     return list(ready.order_by("received_at").values_list("id", flat=True)[:limit])
+
+
+@transaction.atomic
+def wake(*, now: datetime) -> int:
+    """Let every batch that waits for evidence go on now if some has come since its worker looked; how many.
+
+    Each is woken once for what came. A batch in a worker's hands is not touched: the mark that this worker noted before
+    it looked tells afterwards.
+    """
+    mark = revocation.mark()
+    missing = Batch.objects.filter(
+        Q(evidence_mark__isnull=True) | ~Q(evidence_mark=mark),
+        state__in=[BatchState.RECEIVED, BatchState.OPENED],
+        set_aside_at__isnull=True,
+        rechecks__gt=0,
+        attempts_in_vain=0,
+        next_check_at__gt=now,
+    )
+    # A row that is locked is being written by its worker, or woken by another look: the next look sees what it became.
+    free = missing.order_by().select_for_update(skip_locked=True).values("pk")
+    return Batch.objects.filter(pk__in=free).update(next_check_at=now, evidence_mark=mark)
 
 
 @contextmanager

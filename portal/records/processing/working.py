@@ -7,8 +7,10 @@ by one, the suspect has a trial of its own, and only one that is convicted there
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
+from random import Random
 from typing import BinaryIO
 from uuid import UUID
 
@@ -17,6 +19,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from gateway import failpoints
+from gateway.backoff import retry_delay
 from portal.audit import journal
 from portal.records import nudge
 from portal.records.admission import opening
@@ -30,6 +33,7 @@ from portal.records.processing import claiming, storing, trial
 from portal.records.processing.claiming import Claim, LostBatch
 from portal.records.processing.unpacking import open_up
 from portal.records.states import BatchState, FileKind, RecordState
+from portal.schools import revocation
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +43,7 @@ Clock = Callable[[], datetime]
 def process_due(*, clock: Clock = timezone.now, until: datetime | None = None, limit: int = 50) -> int:
     """Process what waits, oldest first, until the time is up; the number of batches worked on."""
     done = 0
+    claiming.wake(now=clock())
     for batch_id in claiming.waiting(now=clock(), limit=limit):
         if until is not None and clock() >= until:
             break
@@ -83,16 +88,42 @@ def _work(claim: Claim, *, clock: Clock, until: datetime | None) -> None:
     if batch.state == BatchState.RECEIVED and _is_guilty(claim, None):
         claiming.set_aside(claim, "OPENING_CRASHED", now=clock())
         return
+    patience = _patience(batch)
     with laid_out(batch.content) as file:
-        if batch.state == BatchState.RECEIVED and not _open(claim, file, now=clock()):
+        if batch.state == BatchState.RECEIVED and not _open(claim, file, patience, now=clock()):
             return
         court = court_for(batch, now=clock())
-        if _judge_new(claim, court, file, clock=clock, until=until):
-            _judge_waiting(claim, court, now=clock())
-            _finish(claim, now=clock())
+        if _judge_new(claim, court, file, patience, clock=clock, until=until):
+            _judge_waiting(claim, court, patience, now=clock())
+            _finish(claim, patience, now=clock())
 
 
-def _open(claim: Claim, file: BinaryIO, *, now: datetime) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Patience:
+    """How this attempt waits if evidence is away: the pause, and the mark from before any evidence was looked at."""
+
+    pause: timedelta
+    mark: int
+
+    def wait(self, claim: Claim, *, now: datetime) -> None:
+        claim.write(
+            next_check_at=now + self.pause, rechecks=claim.batch.rechecks + 1, evidence_mark=self.mark,
+            attempts_in_vain=0, lease_until=None,
+        )  # fmt: skip
+
+
+def _chance(batch: Batch) -> Random:
+    """Spreads batches and tries, and is the same again for the same try: nothing here asks for real randomness."""
+    return Random(f"{batch.id}:{batch.rechecks}")  # noqa: S311 - a pause is no secret
+
+
+def _patience(batch: Batch) -> _Patience:
+    first, longest = conf().recheck_seconds, conf().recheck_longest_seconds
+    pause = retry_delay(batch.rechecks + 1, first=first, longest=longest, rng=_chance(batch))
+    return _Patience(timedelta(seconds=pause), revocation.mark())
+
+
+def _open(claim: Claim, file: BinaryIO, patience: _Patience, *, now: datetime) -> bool:
     """RECEIVED → OPENED, or REFUSED as a whole. Counts the records; none is judged before the file proved whole."""
     batch, walk = claim.batch, Walk()
     try:
@@ -101,11 +132,11 @@ def _open(claim: Claim, file: BinaryIO, *, now: datetime) -> bool:
         _refuse(claim, refusal, walk, now=now)
         return False
     if report is not None and report.try_later:
-        claim.write(next_check_at=now + timedelta(seconds=conf().recheck_seconds), attempts_in_vain=0)
+        patience.wait(claim, now=now)
         return False
     claim.write(
         state=BatchState.OPENED, opened_at=now, record_count=count, remarks=walk.remarks, next_check_at=None,
-        seal_report=report.to_json() if report else None, attempts_in_vain=0,
+        seal_report=report.to_json() if report else None, attempts_in_vain=0, rechecks=0,
     )  # fmt: skip
     return True
 
@@ -122,7 +153,9 @@ def _refuse(claim: Claim, refusal: BatchUnreadable, walk: Walk, *, now: datetime
         )  # fmt: skip
 
 
-def _judge_new(claim: Claim, court: Court, file: BinaryIO, *, clock: Clock, until: datetime | None) -> bool:
+def _judge_new(
+    claim: Claim, court: Court, file: BinaryIO, patience: _Patience, *, clock: Clock, until: datetime | None
+) -> bool:
     """Judge every record that has no row yet; False when the time was up before the end."""
     batch = claim.batch
     done = storing.positions_done(batch.id)
@@ -132,7 +165,8 @@ def _judge_new(claim: Claim, court: Court, file: BinaryIO, *, clock: Clock, unti
         judged = [judge_killing(raw) if guilty else judge(raw, court) for raw in chunk]
         court.keep_evidence(now=clock())
         failpoints.reach("P6")
-        storing.store(batch=batch, judged=judged, now=clock(), hold=claim.hold, recheck_at=_recheck_at(clock()))
+        now = clock()
+        storing.store(batch=batch, judged=judged, now=now, hold=claim.hold, recheck_at=now + patience.pause)
         failpoints.reach("P7")
         done += len(chunk)
         if done != batch.record_count and until is not None and clock() >= until:
@@ -181,36 +215,35 @@ def _chunks(records: Iterator[RawRecord], *, singly: bool) -> Iterator[list[RawR
         yield chunk
 
 
-def _judge_waiting(claim: Claim, court: Court, *, now: datetime) -> None:
-    """Judge again what had to wait for evidence that was away."""
-    due = Record.objects.filter(batch=claim.batch, state=RecordState.RECEIVED, next_check_at__lte=now)
+def _judge_waiting(claim: Claim, court: Court, patience: _Patience, *, now: datetime) -> None:
+    """Judge again what had to wait for evidence that was away; not what this very attempt found wanting."""
+    if not claim.batch.rechecks:
+        return
+    waiting = Record.objects.filter(batch=claim.batch, state=RecordState.RECEIVED, next_check_at__isnull=False)
+    done = 0
     unpacker = zstandard.ZstdDecompressor()
     most = 1 if _goes_singly(claim) else conf().chunk_records
     while True:
-        rows = list(due.order_by("position").values_list("position", "source", "data")[:most])
+        rest = waiting.filter(position__gt=done).order_by("position")
+        rows = list(rest.values_list("position", "source", "data")[:most])
         if not rows:
             return
         raws = [RawRecord(position, source, unpacker.decompress(bytes(data))) for position, source, data in rows]
         guilty = _is_guilty(claim, raws[0].position)
         judged: list[Judged] = [judge_killing(raw) if guilty else judge(raw, court) for raw in raws]
         court.keep_evidence(now=now)
-        storing.store_again(batch=claim.batch, judged=judged, now=now, hold=claim.hold, recheck_at=_recheck_at(now))
+        storing.store_again(batch=claim.batch, judged=judged, now=now, hold=claim.hold, recheck_at=now + patience.pause)
+        done = raws[-1].position
 
 
-def _recheck_at(now: datetime) -> datetime:
-    return now + timedelta(seconds=conf().recheck_seconds)
-
-
-def _finish(claim: Claim, *, now: datetime) -> None:
-    """OPENED → PROCESSED once every record is judged; else come back when the first one is due again."""
+def _finish(claim: Claim, patience: _Patience, *, now: datetime) -> None:
+    """OPENED → PROCESSED once every record is judged; else come back after a pause, or when evidence comes."""
     batch = claim.batch
-    waiting = Record.objects.filter(batch=batch, state=RecordState.RECEIVED).order_by("next_check_at")
-    next_check_at = waiting.values_list("next_check_at", flat=True).first()
-    if next_check_at is not None:
-        claim.write(next_check_at=next_check_at, lease_until=None)
+    if Record.objects.filter(batch=batch, state=RecordState.RECEIVED, next_check_at__isnull=False).exists():
+        patience.wait(claim, now=now)
         return
     with transaction.atomic():
-        claim.write(state=BatchState.PROCESSED, processed_at=now, lease_until=None, next_check_at=None)
+        claim.write(state=BatchState.PROCESSED, processed_at=now, lease_until=None, next_check_at=None, rechecks=0)
         batch.refresh_from_db(fields=["admitted_count", "refused_count"])
         journal.record(
             action="batch.processed", now=now, subject=("batch", batch.id), school_id=batch.school_id,

@@ -161,7 +161,7 @@ def test_evidence_that_is_away_makes_a_record_wait_and_not_fail(cast, hand_in, m
     batch = hand_in(school, unsigned_batch(cast.records(school, 2)).data)
     assert batch.state == BatchState.OPENED
     assert set(batch.records.values_list("state", flat=True)) == {RecordState.RECEIVED}
-    assert not processing.process_batch(batch_id=batch.id, clock=lambda: NOW + timedelta(seconds=30))
+    assert not processing.process_batch(batch_id=batch.id, clock=lambda: NOW)
     source.state = RevocationState.GOOD
     assert processing.process_batch(batch_id=batch.id, clock=lambda: NOW + timedelta(seconds=61))
     batch.refresh_from_db()
