@@ -144,6 +144,8 @@ def _shorten(text: bytes, data: bytes, limits: Limits) -> Shortened | None:
 def _context(text: bytes) -> bytes | None:
     """The prefixes that the root declares, as written; None where that is not plain to see."""
     start = prologue_end(text)
+    if start and b"ascii" in text[:start].lower():
+        return None  # then no other byte may stand in what is taken out either
     if b"xmlns" not in text[start : text.find(b">", start)]:
         return b""
     root = _ROOT.match(text, start)

@@ -153,6 +153,18 @@ def test_a_record_that_the_short_way_leaves_alone_is_read_in_the_whole_tree(cast
     assert report.covered["DU_LIEU_HOC_BA"] is report.root.find("DU_LIEU_HOC_BA")
 
 
+def test_a_declared_encoding_counts_for_what_is_taken_out_too(cast):
+    """Bytes of a name in a certificate's subject are not ASCII; without the signatures the rest might be."""
+    record = cast.record(0, 7, "xmlsec")
+    assert cast.verify(record).passed
+    start = record.index(b"<HOC_BA")
+    for name in (b"us-ascii", b"UTF-8", b"utf-8"):
+        data = b'<?xml version="1.0" encoding="' + name + b'"?>' + record[start:]
+        assert isinstance(shorten(data), Shortened) == (name != b"us-ascii")
+        short, full = both_ways(cast, data, 0)
+        assert short == full
+
+
 def test_what_is_learnt_is_bounded(cast, monkeypatch):
     monkeypatch.setattr(shortening, "_MAX_BUILDS", 2)
     for spelling in BUILDS:
