@@ -83,8 +83,9 @@ class Spelling:
 
     def _object(self, values: Values) -> str:
         if self.profile.kind == "XMLDSIG":
-            # CV 2088: the signing time stands in Object/SignatureProperties/SignatureProperty. The id stands where no
-            # record of a package carries one: programs that register ids by element would meet one id many times.
+            # CV 2088: the signing time stands in Object/SignatureProperties/SignatureProperty. The id stands where few
+            # programs of schools put one: `xmlsec1` registers ids by element name and stops at one that it meets twice,
+            # so a package with two records that carry the same id there can be checked with other tools only.
             return (
                 f'<ds:Object><SignatureProperties Id="{TIME_ID}"><SignatureProperty Target="#{SIGNATURE_ID}">'
                 f"<SigningTime>{self._time()}</SigningTime></SignatureProperty></SignatureProperties></ds:Object>"
