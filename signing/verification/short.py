@@ -34,7 +34,7 @@ def verify_short(
     """The report of a record that passes; None when the full way has to decide."""
     try:
         return _verify(document, policy, Question(document, policy, trust, at, {}, binding, revocation))
-    except (MalformedDocument, Refusal, _Unsure):
+    except (MalformedDocument, Refusal, _Unsure, ValueError):  # ValueError: Base64 or a time that is none
         return None
     except Exception as error:
         # Whatever it was, nothing is accepted here: the full way meets it again and gives it its name.
