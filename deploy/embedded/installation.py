@@ -35,8 +35,6 @@ class Installation:
     record_processes: int = 2
     forwarding_processes: int = 2
     extra_env: Mapping[str, str] = field(default_factory=dict)
-    # For one program only, by its name.
-    program_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def places(self) -> Places:
@@ -157,9 +155,7 @@ class Installation:
     def _python(self, name: str, module: list[str], *, answers: object = None, ready_word: str = "") -> Program:
         command = dying_with_parent([sys.executable, "-m", *module], Program.stop)
         is_ready = answers if callable(answers) else _yes
-        return Program(
-            name, command, is_ready, ready_word=ready_word, env={**self.env, **self.program_env.get(name, {})}
-        )
+        return Program(name, command, is_ready, ready_word=ready_word, env=self.env)
 
 
 def _yes() -> bool:

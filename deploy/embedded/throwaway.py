@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -36,7 +37,6 @@ class Environment:
         record_processes: int = 2,
         forwarding_processes: int = 2,
         extra_env: Mapping[str, str] | None = None,
-        program_env: Mapping[str, Mapping[str, str]] | None = None,
         longest_wait: float = LONGEST_WAIT,
         tell: Callable[[str], None] = lambda _line: None,
     ) -> None:
@@ -50,7 +50,6 @@ class Environment:
             record_processes=record_processes,
             forwarding_processes=forwarding_processes,
             extra_env=extra_env or {},
-            program_env=program_env or {},
         )
         self._prepare = prepare
         self._tell = tell
@@ -106,6 +105,12 @@ class Environment:
             pid = family(pid)[-1]
         os.kill(pid, number)
         return pid
+
+    def change_env(self, name: str, more: Mapping[str, str]) -> None:
+        """What a program's next process gets beside this environment's own; nothing puts it back."""
+        with self.supervisor.lock:
+            child = self.supervisor.children[name]
+            child.program = replace(child.program, env={**self.installation.env, **more})
 
     def stop(self, name: str) -> None:
         """End one child politely; it stays down until `restart`."""

@@ -16,7 +16,7 @@ from typing import Any
 from deploy.embedded.throwaway import Environment
 from gateway.simulator.control import SimulatorControl
 from portal.rehearsal.bootstrap import Rehearsal, open_rehearsal
-from portal.rehearsal.campaign import clock_faults, quiet
+from portal.rehearsal.campaign import quiet
 from portal.rehearsal.campaign.catalogue import chosen
 from portal.rehearsal.campaign.checker import VIOLATIONS, Checker, Findings
 from portal.rehearsal.campaign.ledger import SchoolLedger
@@ -54,7 +54,6 @@ def environment(folder: Path, orders: Path, tell: Callable[[str], None], *, sett
             "DJANGO_SETTINGS_MODULE": settings,
             "HOCBA_FAILPOINT_ORDERS": str(orders),
         },
-        program_env=clock_faults.program_env(orders.parent),
         longest_wait=1.0,
         tell=tell,
     )

@@ -7,7 +7,10 @@ each jump no lease, no schedule and no waiting batch may lie beyond what the set
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from random import Random
 
@@ -27,6 +30,7 @@ _JUMPS = {
 }  # fmt: skip
 TRUE_TIME = "+0"
 FILE = "clock"
+_READY_SECONDS = 30.0
 _NOTICED = 2.2  # libfaketime looks into its file when more than a whole second has passed
 # Nothing that is open may be put off longer than this, whatever a worker took for the time (step back: 600 s at most).
 _FAR = """
@@ -40,9 +44,10 @@ SELECT (SELECT count(*) FROM gateway_submission WHERE closed_at IS NULL
 
 
 def kinds() -> list[Kind]:
-    return [Kind(name, Stage.FORWARDING, _jump(words), _LANE, _no_clock) for name, words in _JUMPS.items()]
+    return [Kind(name, Stage.FORWARDING, _jump(words), _LANE, _no_clock, most=2) for name, words in _JUMPS.items()]
 
 
+@cache
 def library() -> str:
     """Where libfaketime lies, "" without it."""
     found = [str(path) for place in ("/usr/lib", "/usr/local/lib") for path in Path(place).glob(_PATTERN)]
@@ -54,14 +59,14 @@ def library() -> str:
     return found[0] if date.returncode == 0 and int(date.stdout) - int(true.stdout) > 1000 else ""
 
 
-def program_env(folder: Path) -> Mapping[str, Mapping[str, str]]:
-    """What web and workers are started with, so that their clocks can be moved later; nothing without libfaketime."""
+def program_env(folder: Path) -> Mapping[str, str]:
+    """What web and workers are started with while their clocks are to move; nothing without libfaketime."""
     found = library()
     if not found:
         return {}
     file = folder / FILE
     replace_file(file, f"{TRUE_TIME}\n")
-    env = {
+    return {
         "LD_PRELOAD": found,
         "FAKETIME_TIMESTAMP_FILE": str(file),
         "FAKETIME_CACHE_DURATION": "1",
@@ -70,39 +75,61 @@ def program_env(folder: Path) -> Mapping[str, Mapping[str, str]]:
         "NO_FAKE_STAT": "1",
         "PYTHONPATH": f"{Path(__file__).parent / 'moved_clock'}{os.pathsep}{BASE}",
     }
-    return dict.fromkeys(_PROGRAMS, env)
-
-
-def _clock_file(site: Site) -> Path | None:
-    path = site.env.installation.program_env.get("web", {}).get("FAKETIME_TIMESTAMP_FILE")
-    return Path(path) if path else None
 
 
 def set_right(site: Site) -> None:
     """Back to the true time, whatever a fault that was broken off has left."""
-    file = _clock_file(site)
-    if file is not None:
+    file = site.orders.parent / FILE
+    if file.exists():
         replace_file(file, f"{TRUE_TIME}\n")
 
 
-def _no_clock(site: Site) -> str:
-    return "" if _clock_file(site) else "libfaketime (package faketime) is not installed on this machine"
+def _no_clock(_site: Site) -> str:
+    return "" if library() else "libfaketime (package faketime) is not installed on this machine"
 
 
 def _jump(words: str) -> Strike:
     def strike(site: Site, rng: Random) -> None:
-        file = _clock_file(site)
-        if file is None:
-            raise Missed
-        replace_file(file, f"{words}\n")
-        try:
-            site.pause(_NOTICED + rng.uniform(2, 5))
-        finally:
-            replace_file(file, f"{TRUE_TIME}\n")
-        site.pause(_NOTICED)
+        with _started_again(site, program_env(site.orders.parent)):
+            replace_file(site.orders.parent / FILE, f"{words}\n")
+            try:
+                site.pause(_NOTICED + rng.uniform(2, 5))
+            finally:
+                set_right(site)
+            site.pause(_NOTICED)
         _nothing_put_off(site, words)
 
     return strike
+
+
+@contextmanager
+def _started_again(site: Site, env: Mapping[str, str]) -> Iterator[None]:
+    """Web and workers die and come back under libfaketime, and again without it behind the block: it halves their
+    pace, so all other faults go without."""
+    try:
+        _start_again(site, env)
+        end = time.monotonic() + _READY_SECONDS
+        while not all(_is_ready(site, name) for name in _PROGRAMS):
+            if time.monotonic() > end or site.over.is_set():
+                raise Missed
+            site.pause(0.1)
+        yield
+    finally:
+        _start_again(site, {})
+
+
+def _is_ready(site: Site, name: str) -> bool:
+    try:
+        return site.env.supervisor.children[name].is_ready()
+    except OSError:
+        return False
+
+
+def _start_again(site: Site, env: Mapping[str, str]) -> None:
+    for name in _PROGRAMS:
+        site.env.change_env(name, env)
+        with suppress(ProcessLookupError):
+            site.env.kill(name)
 
 
 def _nothing_put_off(site: Site, words: str) -> None:
