@@ -30,6 +30,8 @@ from gateway.outcomes import NotSent as NothingLeft
 from gateway.states import SubmissionKind
 
 logger = logging.getLogger(__name__)
+# A refusal that came while an earlier attempt may have arrived: no verdict before the Ministry was asked, once.
+REFUSED_IN_DOUBT = "REFUSED_IN_DOUBT"
 
 
 def forward(claim: Claim, client: MinistryClient, endpoint: Endpoint, *, now: datetime, rng: Random) -> Settled:
@@ -42,11 +44,22 @@ def forward(claim: Claim, client: MinistryClient, endpoint: Endpoint, *, now: da
         wait = _retry_delay(claim, client.description, rng)
         outcome = NothingLeft(damage.code, damage.message, wait)
     except MinistryError as problem:
-        outcome = consequence_of(problem, claim, client.description, now=now, rng=rng)
+        doubt = _doubted(problem, claim, client.description)
+        outcome = doubt or consequence_of(problem, claim, client.description, now=now, rng=rng)
         judge_line(problem, claim, client.description, endpoint, now=now, rng=rng)
     else:
         circuit.note_success(endpoint, now=now)
     return outbox.settle(claim, outcome, now=outbox.database_now())
+
+
+def _doubted(problem: MinistryError, claim: Claim, description: EndpointDescription) -> FateUnknown | None:
+    """A refusal of what may have arrived earlier: the Ministry may have taken it then, so it is asked first."""
+    if not isinstance(problem, PackageTooBig | PackageRefused) or not outbox.is_in_doubt(claim, REFUSED_IN_DOUBT):
+        return None
+    message = f"Bộ từ chối lần gửi lại ({problem.code}), nhưng có thể đã giữ gói từ lần trước; đang hỏi lại."
+    return FateUnknown(
+        REFUSED_IN_DOUBT, message, description.polling.ask_first_delay_seconds, http_status=problem.status
+    )
 
 
 def consequence_of(

@@ -12,6 +12,7 @@ from gateway.outbox.claiming import (
     claim_due,
     database_now,
     expire_leases,
+    is_in_doubt,
     load_content,
     load_document,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "enqueue",
     "expire_leases",
     "hold",
+    "is_in_doubt",
     "load_content",
     "load_document",
     "release",

@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from gateway import failpoints
 from gateway.exchange import envelope
 from gateway.models import Attempt, Document
-from gateway.states import AttemptPurpose, SubmissionState
+from gateway.states import AttemptOutcome, AttemptPurpose, SubmissionState
 
 Purpose = AttemptPurpose
 
@@ -45,6 +45,9 @@ RETURNING id, attempts_made, kind, unit_code, school_year, digest, document_byte
 """
 
 _LOCK: Final = 0x0B0A
+_MAY_HAVE_ARRIVED: Final = (
+    AttemptOutcome.OPEN, AttemptOutcome.FATE_UNKNOWN, AttemptOutcome.LEASE_EXPIRED, AttemptOutcome.LINK_REFUSED,
+)  # fmt: skip
 _ON_THE_WIRE: Final = "SELECT count(*) FROM gateway_submission WHERE state = 'SENDING' AND endpoint_id = %s"
 
 _EXPIRE: Final = """
@@ -123,6 +126,16 @@ def claim_due(
         claims = [_claim(row, attempt, purpose, now) for row, attempt in zip(rows, attempts, strict=True)]
     failpoints.reach("P9")
     return claims
+
+
+def is_in_doubt(claim: Claim, code: str) -> bool:
+    """Whether an earlier attempt of this package may have arrived, and no attempt since was closed with `code`."""
+    if claim.purpose != AttemptPurpose.SEND or claim.number <= 1:
+        return False
+    earlier = Attempt.objects.filter(
+        submission_id=claim.submission_id, purpose=AttemptPurpose.SEND, number__lt=claim.number
+    )
+    return earlier.filter(outcome__in=_MAY_HAVE_ARRIVED).exists() and not earlier.filter(code=code).exists()
 
 
 def expire_leases(*, now: datetime) -> int:

@@ -1,0 +1,73 @@
+"""A refusal that follows an attempt of unknown fate: the Ministry may hold the package all the same, so it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+
+from gateway.models import Attempt, Item
+from gateway.outbox import Purpose
+from tests.gateway.peer import Peer, Reply, Request
+from tests.gateway.test_forwarding import Act, act, client, lines, receipt, token_or
+
+__all__ = ["act", "client"]  # fixtures
+
+pytestmark = pytest.mark.django_db
+IN_DOUBT = "REFUSED_IN_DOUBT"
+
+
+def refuse(request: Request) -> Reply:
+    return Reply(400, receipt(request, Error="STRUCTURE_INVALID").body)
+
+
+def unknown(request: Request) -> Reply:
+    return receipt(request, Error="MESSAGE_UNKNOWN")
+
+
+def lose_and_send_again(peer: Peer, act: Act) -> None:
+    """The first reply is lost, the question brings "unknown to me", and the package goes out once more."""
+    peer.answer = token_or(lambda _: Reply(reset=True))
+    assert act().state == "UNCERTAIN"
+    peer.answer = token_or(unknown)
+    assert act(Purpose.ASK).state == "QUEUED"
+
+
+def test_a_refusal_after_a_lost_reply_is_no_verdict_before_the_ministry_was_asked(
+    peer: Peer, enqueue: Callable[..., UUID], act: Act
+) -> None:
+    submission_id = enqueue("a")
+    lose_and_send_again(peer, act)
+    peer.answer = token_or(refuse)
+    row = act()
+    assert (row.state, row.reason_code) == ("UNCERTAIN", IN_DOUBT)
+    assert Item.objects.get(submission_id=submission_id).verdict == "PENDING"
+    peer.answer = token_or(lines(("a", 1)))
+    assert act(Purpose.ASK).state == "ANSWERED"
+    assert Item.objects.get(submission_id=submission_id).verdict == "ACCEPTED"
+
+
+def test_a_package_that_the_ministry_does_not_have_is_refused_when_it_is_refused_again(
+    peer: Peer, enqueue: Callable[..., UUID], act: Act
+) -> None:
+    submission_id = enqueue("a")
+    lose_and_send_again(peer, act)
+    peer.answer = token_or(refuse)
+    act()
+    peer.answer = token_or(unknown)
+    assert act(Purpose.ASK).state == "QUEUED"
+    peer.answer = token_or(refuse)
+    assert act().state == "REFUSED"
+    assert Item.objects.get(submission_id=submission_id).verdict == "REJECTED"
+    assert Attempt.objects.filter(submission_id=submission_id, code=IN_DOUBT).count() == 1
+
+
+def test_a_refusal_where_nothing_can_have_arrived_before_stands_at_once(
+    peer: Peer, enqueue: Callable[..., UUID], act: Act
+) -> None:
+    enqueue("a")
+    peer.answer = token_or(lambda request: Reply(503, receipt(request, Error="BUSY").body))
+    assert act().state == "QUEUED"
+    peer.answer = token_or(refuse)
+    assert act().state == "REFUSED"
