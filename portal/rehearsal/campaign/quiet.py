@@ -27,7 +27,8 @@ SELECT (SELECT count(*) FROM records_batch WHERE state IN ('RECEIVED', 'OPENED')
        (SELECT count(*) FROM records_record WHERE state = 'RECEIVED' OR (state = 'ADMITTED' AND standing = 'IN_FORCE')),
        (SELECT count(*) FROM gateway_submission WHERE closed_at IS NULL)
            + (SELECT count(*) FROM gateway_item i JOIN records_record r ON r.item_id = i.id WHERE verdict = 'PENDING'),
-       (SELECT count(*) FROM records_recall WHERE state IN ('REQUESTED', 'APPROVED'))
+       -- One that nobody approved, because a fault fell between the officers' two acts, waits for a person, not for us.
+       (SELECT count(*) FROM records_recall WHERE state = 'APPROVED')
 """
 _QUERIES = 250
 _CALM_LOOKS = 3
