@@ -17,7 +17,7 @@ from random import Random
 
 import psycopg
 
-from portal.rehearsal.campaign.kinds import Kind, Missed, NotRun, Stage, Strike
+from portal.rehearsal.campaign.kinds import Kind, Missed, Stage, Strike
 from portal.rehearsal.campaign.site import Site
 
 _LANE = "servers"
@@ -81,11 +81,9 @@ def _fail(provoke: Callable[[Site], None], backend: str) -> Strike:
                 struck = _struck(site, report, tracer)
             finally:
                 tracer.terminate()
-                _, said = tracer.communicate(timeout=10)
-            if b"Operation not permitted" in said:
-                raise NotRun(f"strace: {said.decode(errors='replace').strip()[:200]}")
+                tracer.communicate(timeout=10)
         if struck is None:
-            raise Missed
+            raise Missed  # a backend that ended just now cannot be traced; whether any can was tried before
         _answers_again(site)
         return struck
 
