@@ -243,7 +243,7 @@ def test_production_refuses_a_key_in_a_file_and_says_what_to_set(settings):
     assert "records.E003" in {message.id for message in run_checks(tags=["records"])}
     settings.SIGNING_ALLOW_KEY_FILE, settings.SIGNING_KEY_KIND = True, "software"
     assert not {message.id for message in run_checks(tags=["records"])}
-    settings.MODE, settings.RECORDS = "production", {"check_revocation": False}
+    settings.MODE, settings.RECORDS, settings.TRUST = "production", {"check_revocation": False}, {}
     assert {message.id for message in run_checks(tags=["records"])} == {"records.E004"}
     settings.RECORDS, settings.TRUST = {"check_revocation": True}, {"evidence_max_age_hours": 25}
     assert {message.id for message in run_checks(tags=["records"])} == {"records.W003"}

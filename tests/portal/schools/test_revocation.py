@@ -86,6 +86,7 @@ def test_a_record_waits_while_no_list_is_there_and_is_admitted_when_it_comes(cas
 
 
 def test_a_list_that_is_older_than_a_day_makes_a_record_wait_for_the_next_one(cast, hand_in, settings):
+    settings.TRUST = {}  # a day, as it is out of the box
     load_revocation_lists(cast.pki, schools=12, now=NOW - timedelta(hours=24))  # made an hour before
     made = cast.made("02")
     batch = hand_in(made, unsigned_batch(cast.records(made, 2)).data)
@@ -103,7 +104,10 @@ def test_a_list_that_is_older_than_a_day_makes_a_record_wait_for_the_next_one(ca
     assert Record.objects.filter(state=RecordState.RECEIVED).count() == 2
 
 
-def test_a_list_that_holds_for_a_week_is_asked_for_again_before_it_is_too_old(only_named_sources, cast, server):
+def test_a_list_that_holds_for_a_week_is_asked_for_again_before_it_is_too_old(
+    only_named_sources, cast, server, settings
+):
+    settings.TRUST = {}
     issuer = cast.pki.public_issuer
     row = EvidenceSource.objects.create(
         kind="CRL", url=f"{server.base}/x.crl", issuer_sha256=_sha256(issuer.identity.der), next_check_at=NOW
