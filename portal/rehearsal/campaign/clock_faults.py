@@ -18,6 +18,7 @@ import psycopg
 
 from deploy.embedded.environment import BASE
 from portal.rehearsal.campaign.kinds import Kind, Missed, Stage, Strike
+from portal.rehearsal.campaign.process_faults import is_ready
 from portal.rehearsal.campaign.site import Site, replace_file
 
 _LANE = "clock"
@@ -109,20 +110,13 @@ def _started_again(site: Site, env: Mapping[str, str]) -> Iterator[None]:
     try:
         _start_again(site, env)
         end = time.monotonic() + _READY_SECONDS
-        while not all(_is_ready(site, name) for name in _PROGRAMS):
+        while not all(is_ready(site, name) for name in _PROGRAMS):
             if time.monotonic() > end or site.over.is_set():
                 raise Missed
             site.pause(0.1)
         yield
     finally:
         _start_again(site, {})
-
-
-def _is_ready(site: Site, name: str) -> bool:
-    try:
-        return site.env.supervisor.children[name].is_ready()
-    except OSError:
-        return False
 
 
 def _start_again(site: Site, env: Mapping[str, str]) -> None:

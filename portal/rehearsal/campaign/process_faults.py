@@ -84,12 +84,13 @@ def _stands_again(site: Site, names: list[str]) -> float:
     end = ended + _READY_SECONDS
     waiting = list(names)
     while waiting and time.monotonic() < end and not site.over.is_set():
-        waiting = [name for name in waiting if not _is_ready(site, name)]
+        waiting = [name for name in waiting if not is_ready(site, name)]
         site.pause(0.1)
     return ended
 
 
-def _is_ready(site: Site, name: str) -> bool:
+def is_ready(site: Site, name: str) -> bool:
+    """Whether a program answers; one that is just being started again does not."""
     try:
         return site.env.supervisor.children[name].is_ready()
     except OSError:
