@@ -25,7 +25,8 @@ from portal.rehearsal.campaign import outage
 from portal.rehearsal.campaign.campaign import Campaign, Wish, as_text, environment, make_site, settle_in
 from portal.rehearsal.campaign.catalogue import all_kinds
 
-_DISK = "1400m"
+_DISK_MB, _DISK_MB_PER_FAULT = 1400, 2.2
+_MINUTES, _MINUTES_PER_FAULT = 11.5, 0.025
 _BALLAST = "ballast"
 
 
@@ -39,7 +40,7 @@ class Command(BaseCommand):
         parser.add_argument("--seed", default="1")
         parser.add_argument("--only", default="", help="chỉ những loại lỗi có tên bắt đầu như vậy, cách nhau dấu phẩy")
         parser.add_argument("--pairs", action="store_true", help="thêm từng cặp lỗi cùng lúc")
-        parser.add_argument("--minutes", type=float, default=11.5, help="thời hạn gây lỗi")
+        parser.add_argument("--minutes", type=float, help="thời hạn gây lỗi; không nêu thì theo số lỗi, ít nhất 11,5")
         parser.add_argument("--quiet", type=float, default=120.0, help="thời hạn yên lặng, giây")
         parser.add_argument("--outage", action="store_true", help="Bộ ngừng ba ngày, rồi trở lại")
         parser.add_argument("--records", type=int, default=200_000, help="số học bạ chờ khi --outage")
@@ -86,13 +87,14 @@ def _go_inside() -> None:
 
 
 def _campaign(options: Mapping[str, Any], tell: Any) -> dict[str, Any]:
+    minutes = options["minutes"] or max(_MINUTES, options["faults"] * _MINUTES_PER_FAULT)
     wish = Wish(
         faults=options["faults"], seed=options["seed"], only=options["only"], pairs=options["pairs"],
-        minutes=options["minutes"], quiet_seconds=options["quiet"], isolated=options["inside"],
+        minutes=minutes, quiet_seconds=options["quiet"], isolated=options["inside"],
     )  # fmt: skip
     with _folders(options["keep"]) as (folder, workshop):
         if wish.isolated:
-            small_disk(folder)
+            small_disk(folder, max(_DISK_MB, int(options["faults"] * _DISK_MB_PER_FAULT)))
         orders = workshop / "orders"
         orders.mkdir(exist_ok=True)
         with environment(folder, orders, tell) as env:
@@ -101,7 +103,10 @@ def _campaign(options: Mapping[str, Any], tell: Any) -> dict[str, Any]:
             ballast = folder / _BALLAST if wish.isolated else None
             site = make_site(env, orders, isolated=wish.isolated, ballast=ballast)
             try:
-                return Campaign(site, wish, workshop, tell).play()
+                report = Campaign(site, wish, workshop, tell).play()
+                if options["keep"] and not report["clean"]:
+                    keep_evidence(env, workshop)
+                return report
             finally:
                 shutil.copytree(env.installation.places.log, workshop / "log", dirs_exist_ok=True)
 
@@ -134,12 +139,25 @@ def _folders(keep: Path | None) -> Iterator[tuple[Path, Path]]:
         yield Path(base, "v"), Path(base, "w")
 
 
-def small_disk(folder: Path) -> None:
+def keep_evidence(env: Environment, workshop: Path) -> None:
+    """The database and the Ministry's books, for whoever must find the cause: the small disks go with the namespace."""
+    program = env.installation.postgres().programs.bindir / "pg_dump"
+    dump = [str(program), "-Fc", "-f", str(workshop / "database.dump")]
+    subprocess.run(dump, env={**os.environ, **_line_of(env)}, check=True, timeout=300)
+    shutil.copytree(env.installation.places.simulator, workshop / "simulator", dirs_exist_ok=True)
+
+
+def _line_of(env: Environment) -> dict[str, str]:
+    names = {"PGHOST": "HOCBA_PG_HOST", "PGDATABASE": "HOCBA_PG_NAME", "PGUSER": "HOCBA_PG_USER"}
+    return {theirs: env.env[ours] for theirs, ours in names.items()}
+
+
+def small_disk(folder: Path, megabytes: int) -> None:
     """A small file system for the installation, and another one for the Ministry: its disk is not ours to fill."""
     there = folder / "simulator"
     for place in (folder, there):
         place.mkdir(mode=0o700, exist_ok=True)
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={_DISK},mode=700", "tmpfs", str(place)]
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=700", "tmpfs", str(place)]
         subprocess.run(mount, check=True, timeout=10)
 
 
