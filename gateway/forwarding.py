@@ -30,7 +30,7 @@ from gateway.outcomes import NotSent as NothingLeft
 from gateway.states import SubmissionKind
 
 logger = logging.getLogger(__name__)
-# A refusal that came while an earlier attempt may have arrived: no verdict before the Ministry was asked, once.
+# A refusal that came while an earlier attempt may have arrived: no verdict before the Ministry was asked since.
 REFUSED_IN_DOUBT = "REFUSED_IN_DOUBT"
 
 

@@ -47,6 +47,7 @@ RETURNING id, attempts_made, kind, unit_code, school_year, digest, document_byte
 _LOCK: Final = 0x0B0A
 _MAY_HAVE_ARRIVED: Final = (
     AttemptOutcome.OPEN, AttemptOutcome.FATE_UNKNOWN, AttemptOutcome.LEASE_EXPIRED, AttemptOutcome.LINK_REFUSED,
+    AttemptOutcome.ACKNOWLEDGED,
 )  # fmt: skip
 _ON_THE_WIRE: Final = "SELECT count(*) FROM gateway_submission WHERE state = 'SENDING' AND endpoint_id = %s"
 
@@ -129,13 +130,19 @@ def claim_due(
 
 
 def is_in_doubt(claim: Claim, code: str) -> bool:
-    """Whether an earlier attempt of this package may have arrived, and no attempt since was closed with `code`."""
+    """Whether an earlier attempt of this package may have arrived. The doubt is over once the last such attempt is one
+    that was closed with `code`, and the Ministry has said since that it knows nothing of the package."""
     if claim.purpose != AttemptPurpose.SEND or claim.number <= 1:
         return False
-    earlier = Attempt.objects.filter(
-        submission_id=claim.submission_id, purpose=AttemptPurpose.SEND, number__lt=claim.number
-    )
-    return earlier.filter(outcome__in=_MAY_HAVE_ARRIVED).exists() and not earlier.filter(code=code).exists()
+    earlier = Attempt.objects.filter(submission_id=claim.submission_id, number__lt=claim.number)
+    doubtful = earlier.filter(purpose=AttemptPurpose.SEND, outcome__in=_MAY_HAVE_ARRIVED).order_by("-number")
+    last = doubtful.values_list("number", "code").first()
+    if last is None:
+        return False
+    asked = earlier.filter(
+        number__gt=last[0], purpose=AttemptPurpose.ASK, outcome=AttemptOutcome.NEVER_ARRIVED
+    ).exists()
+    return last[1] != code or not asked
 
 
 def expire_leases(*, now: datetime) -> int:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from uuid import UUID
 
 import pytest
 
+from gateway import outbox
 from gateway.models import Attempt, Item
 from gateway.outbox import Purpose
 from tests.gateway.peer import Peer, Reply, Request
@@ -71,3 +73,50 @@ def test_a_refusal_where_nothing_can_have_arrived_before_stands_at_once(
     assert act().state == "QUEUED"
     peer.answer = token_or(refuse)
     assert act().state == "REFUSED"
+
+
+def test_a_package_in_doubt_anew_is_asked_about_anew_before_a_refusal_stands(
+    peer: Peer, enqueue: Callable[..., UUID], act: Act
+) -> None:
+    submission_id = enqueue("a")
+    lose_and_send_again(peer, act)
+    peer.answer = token_or(refuse)
+    act()
+    peer.answer = token_or(unknown)
+    assert act(Purpose.ASK).state == "QUEUED"
+    lose_and_send_again(peer, act)
+    peer.answer = token_or(refuse)
+    row = act()
+    assert (row.state, row.reason_code) == ("UNCERTAIN", IN_DOUBT), "what was asked before says nothing about since"
+    peer.answer = token_or(lines(("a", 1)))
+    assert act(Purpose.ASK).state == "ANSWERED"
+    assert Item.objects.get(submission_id=submission_id).verdict == "ACCEPTED"
+
+
+def test_a_refusal_of_what_the_ministry_once_gave_a_receipt_for_is_asked_about(
+    peer: Peer, enqueue: Callable[..., UUID], act: Act
+) -> None:
+    submission_id = enqueue("a")
+    peer.answer = token_or(receipt)
+    assert act().state == "ACKNOWLEDGED"
+    peer.answer = token_or(unknown)
+    assert [act(Purpose.COLLECT).state for _ in range(3)][-1] == "UNCERTAIN"
+    assert act(Purpose.ASK).state == "QUEUED"
+    peer.answer = token_or(refuse)
+    row = act()
+    assert (row.state, row.reason_code) == ("UNCERTAIN", IN_DOUBT)
+    peer.answer = token_or(lines(("a", 1)))
+    assert act(Purpose.ASK).state == "ANSWERED"
+    assert Item.objects.get(submission_id=submission_id).verdict == "ACCEPTED"
+
+
+def test_an_officer_who_permits_sending_again_does_not_answer_for_the_ministry(
+    peer: Peer, enqueue: Callable[..., UUID], act: Act, noon: datetime
+) -> None:
+    submission_id = enqueue("a")
+    lose_and_send_again(peer, act)
+    peer.answer = token_or(refuse)
+    assert act().state == "UNCERTAIN"
+    outbox.requeue(submission_id, now=noon, resend=True)
+    row = act()
+    assert (row.state, row.reason_code) == ("UNCERTAIN", IN_DOUBT), "nobody has asked since the doubt"
