@@ -16,7 +16,7 @@ from __future__ import annotations
 import binascii
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -44,6 +44,8 @@ _HOLE: Final = re.compile(rb"Slot(\d{4})")
 # What a value may hold where the file's own bytes are matched: nothing that a parser would refuse or change.
 _TEXT: Final = rb"([^<>\x00-\x08\x0b-\x1f]+)"
 _ATTRIBUTE: Final = rb'([^"<>&\x00-\x1f]*)'
+# The same for a value that is looked at once more before it counts (`Build.checked`): five times as fast.
+_CHECKED: Final = rb"([^<]+)"
 _MAX_BUILDS: Final = 256
 _MAX_BUILD_BYTES: Final = 16_384
 _MAX_KEY_INFOS: Final = 4_096
@@ -77,6 +79,12 @@ class Build:
     pattern: re.Pattern[bytes]  # the whole signature, with a group for each value
     # every id in it: spelling, hole, and which carrier of the time has it (-1: none); None when one is no hole
     ids: tuple[tuple[str, int, int], ...] | None
+
+    @property
+    def checked(self) -> frozenset[int]:
+        """Values that pass nowhere unless they are strict Base64 or were parsed with the same bytes before."""
+        known = range(self.key_info.start, self.key_info.stop)
+        return frozenset({self.value, *(reference.value for reference in self.references), *known})
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,10 +325,12 @@ def _ids_of(twin: Element, carriers: Sequence[Element]) -> tuple[tuple[str, int,
     return tuple(found)
 
 
-def pattern_of(statics: Sequence[bytes]) -> re.Pattern[bytes]:
+def pattern_of(statics: Sequence[bytes], checked: Collection[int] = ()) -> re.Pattern[bytes]:
+    """The whole signature with a group for each value; those of `checked` may hold any byte but `<`."""
     expression = b""
-    for before, mark in zip(statics[:-1:2], statics[1::2], strict=True):
-        expression += re.escape(before + mark) + (_TEXT if mark == b">" else _ATTRIBUTE)
+    for number, (before, mark) in enumerate(zip(statics[:-1:2], statics[1::2], strict=True)):
+        text = _CHECKED if number in checked else _TEXT
+        expression += re.escape(before + mark) + (text if mark == b">" else _ATTRIBUTE)
     return re.compile(expression + re.escape(statics[-1]))
 
 

@@ -171,7 +171,8 @@ def _match(text: bytes, start: int, context: bytes) -> Known | None:
 
 def _known(spelling: _Spelling, match: re.Match[bytes]) -> Known | None:
     raw = match.group()
-    if b"&" in raw and _REFERENCE.search(raw):
+    # A carriage return is another character to a parser; it is met once more in `_plain_ends`.
+    if b"\r" in raw or (b"&" in raw and _REFERENCE.search(raw)):
         return None
     return Known(spelling.build, match.groups(), raw, spelling.context)
 
@@ -243,7 +244,7 @@ def _spelling_of(key: bytes, count: int, context: bytes) -> _Spelling | None:
     build = build_of(source)
     if build is None or build.ids is None:
         return None
-    return _Spelling(build, pattern_of(statics), context)
+    return _Spelling(build, pattern_of(statics, build.checked), context)
 
 
 def forget_spellings() -> None:

@@ -265,18 +265,28 @@ def check_tree(root: Element, data: bytes, limits: Limits, *, only_elements: boo
         and ((only_elements and _NODES_OTHER(root)) or root.getroottree().docinfo.internalDTD is not None)
     ):
         raise MalformedDocument("COMMENT", "Tệp có chú thích hoặc chỉ thị XML, không được phép. Hãy xuất lại tệp.")
-    if (
-        _LONG_TAG[limits.max_name].search(data)
-        if limits.max_name in _LONG_TAG
-        else _long_tag(limits.max_name).search(data)
-    ):
+    if _has_long_tag(data, limits.max_name):
         raise MalformedDocument("NAME_TOO_LONG", "Tệp có tên phần tử hoặc thuộc tính quá dài. Hãy xuất lại tệp.")
 
 
-def _long_tag(length: int) -> re.Pattern[bytes]:
-    # Names of attributes are bounded by the parser itself (50,000) and by `max_attributes`.
-    _LONG_TAG[length] = re.compile(rb"<[^\s<>/!?]{%d}" % (length + 1))
-    return _LONG_TAG[length]
+def _has_long_tag(data: bytes, longest: int) -> bool:
+    """Whether `<` is followed by a name of more than `longest` bytes.
+
+    Names of attributes are bounded by the parser itself (50,000) and by `max_attributes`. No name holds `>` or a blank,
+    so none can hide between two of them that are at most `longest` bytes apart: these are leapt over.
+    """
+    at = 0
+    while len(data) - at > longest:
+        stop = data.rfind(b">", at, at + longest)
+        if stop < 0:
+            stop = data.rfind(b" ", at, at + longest)
+        if stop < 0:
+            pattern = _LONG_TAG.get(longest) or _LONG_TAG.setdefault(
+                longest, re.compile(rb"<[^\s<>/!?]{%d}" % (longest + 1))
+            )
+            return pattern.search(data, at) is not None
+        at = stop + 1
+    return False
 
 
 def _count(expression: str, root: Element) -> float:

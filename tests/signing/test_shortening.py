@@ -128,6 +128,50 @@ def test_the_edges_of_what_is_taken_out_are_judged_the_same(cast, spelling, scho
         assert short == full, what
 
 
+ODD = [
+    b"\x01",
+    b"\x0b",
+    b"\x7f",
+    b">",
+    b"]]>",
+    b"\r",
+    b"\r\n",
+    b"\n",
+    b" ",
+    b"&#13;",
+    b"&gt;",
+    b"\xc2\x85",
+    b"=",
+    b"-",
+    b"<x/>",
+    b"\xff",
+]
+LEAVES = [
+    b"DigestValue",
+    b"SignatureValue",
+    b"X509Certificate",
+    b"X509SubjectName",
+    b"X509SerialNumber",
+    b"SigningTime",
+]
+
+
+@pytest.mark.parametrize("spelling", BUILDS)
+def test_an_odd_byte_in_any_value_of_a_signature_is_judged_the_same(cast, spelling):
+    record = cast.record(0, 7, spelling)
+    cast.verify(record)
+    assert isinstance(shorten(record), Shortened)
+    tried = 0
+    for leaf in LEAVES:
+        place = re.search(rb"<(?:\w+:)?" + leaf + rb"[^>]*>([^<]+)<", record)
+        for at in (place.start(1) + 9, place.end(1)) if place else ():
+            for odd in ODD:
+                short, full = both_ways(cast, record[:at] + odd + record[at:], 0)
+                assert short == full, (leaf, odd)
+                tried += 1
+    assert tried >= 2 * 4 * len(ODD)
+
+
 def test_ids_inside_signatures_count(cast):
     """An id of the content that also stands inside a signature is not unique."""
     record = cast.record(0, 7, "xmlsec")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 import signing
 from signing import MalformedDocument, cut, parse
 from signing.xml import parse_list
+from signing.xml.gate import _has_long_tag
 
 HOSTILE = [
     (b"", "EMPTY"),
@@ -36,6 +39,18 @@ def test_what_may_not_become_a_tree_is_refused_by_name(data, code):
     with pytest.raises(MalformedDocument) as caught:
         parse(data)
     assert caught.value.code == code
+
+
+NEAR = [
+    b"<" + b"n" * length + after for length in (255, 256, 257, 258, 600) for after in (b">", b" ", b"/>", b"\n", b"<")
+]
+FILLERS = [b">", b" ", b"x" * 255, b"x" * 256, b"x" * 257, b"<a>", b"\n", b"/", b"b c>"]
+
+
+@given(st.lists(st.sampled_from(FILLERS), max_size=12), st.sampled_from(NEAR), st.lists(st.sampled_from(FILLERS)))
+def test_leaping_misses_no_name_that_is_too_long(before, near, after):
+    data = b"".join([*before, near, *after])
+    assert _has_long_tag(data, 256) == (re.search(rb"<[^\s<>/!?]{257}", data) is not None)
 
 
 def test_a_bom_and_cdata_are_let_in():
