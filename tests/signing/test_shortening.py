@@ -172,6 +172,18 @@ def test_an_odd_byte_in_any_value_of_a_signature_is_judged_the_same(cast, spelli
     assert tried >= 2 * 4 * len(ODD)
 
 
+@pytest.mark.parametrize("spelling", BUILDS)
+def test_a_carriage_return_is_never_taken_for_a_value(cast, spelling):
+    record = cast.record(0, 7, spelling)
+    cast.verify(record)
+    place = re.search(rb"<(?:\w+:)?DigestValue>", record)
+    assert place is not None
+    # As a parser hands it on, and not at all where it stands alone: that is another character to a parser.
+    broken = shorten(record[: place.end()] + b"\r\n" + record[place.end() :])
+    assert broken is None or all(b"\r" not in known.raw for known in broken.known)
+    assert shorten(record[: place.end()] + b"\r" + record[place.end() :]) is None
+
+
 def test_ids_inside_signatures_count(cast):
     """An id of the content that also stands inside a signature is not unique."""
     record = cast.record(0, 7, "xmlsec")
