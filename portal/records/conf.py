@@ -43,6 +43,7 @@ class Conf:
     trial_cpu_seconds: int = 60
     trial_bytes: int = 2 << 30
     trial_seconds: float = 600.0  # a trial that lasts longer proves nothing
+    recheck_patience_seconds: float = 45.0  # so long an officer waits for a record that is checked again
     attempts_before_waiting: int = 6  # then with longer and longer pauses, so that the neighbours get their turn
     attempts_before_giving_up: int = 12  # for errors of ours that come again and again, never for deaths
     # Evidence that is away is looked for again after a pause that doubles between these two; what comes wakes at once.

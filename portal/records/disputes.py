@@ -63,6 +63,16 @@ def held_records() -> "QuerySet[Record]":
     return waiting.filter(named).order_by("checked_at")
 
 
+def killing_records() -> "QuerySet[Record]":
+    """Those of them whose check killed its process: nothing is known of them; only a child process may try again."""
+    return held_records().filter(findings__contains=[{"code": CHECK_KILLS}])
+
+
+def is_killing(record: Record) -> bool:
+    """Whether this row says that its check killed: seen without another question to the database."""
+    return any(finding["code"] == CHECK_KILLS for finding in record.findings)
+
+
 def raise_alarms(*, batch: Batch, judged: Sequence[Judged], now: datetime) -> None:
     """One journal row for each held record, in the transaction that stores it."""
     for one in judged:

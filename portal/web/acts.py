@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from portal.records import disputes
 from portal.records import recall as recalling
 from portal.records.models import Recall, Record
+from portal.records.processing import rechecking
 from portal.records.states import RecallState
 from portal.web.access import address_of, required_actor
 
@@ -45,10 +46,12 @@ def decide_recall(request: HttpRequest, recall: Recall, *, approve: bool, decisi
 
 
 def recheck_held(request: HttpRequest, record: Record, reason: str) -> str:
-    """Both engines look again; the record stays held, whatever they say, until somebody decides."""
+    """Both engines look again; a disputed record stays held, whatever they say, until somebody decides."""
     user, now = required_actor(request).user, timezone.now()
     if not disputes.held_records().filter(pk=record.pk).exists():
         raise Refused(_("Học bạ này không bị giữ để cán bộ xem."))
+    if disputes.is_killing(record):
+        return _recheck_killing(request, record)
     try:
         done = disputes.recheck(record=record, actor=user, now=now, address=address_of(request))
     except disputes.DisputeRefused as refusal:
@@ -57,6 +60,18 @@ def recheck_held(request: HttpRequest, record: Record, reason: str) -> str:
     if done.agree:
         return _("Hai bộ kiểm tra nay thống nhất: %(first)s và %(second)s. Hãy quyết định.") % found
     return _("Hai bộ kiểm tra vẫn bất đồng: %(first)s và %(second)s.") % found
+
+
+def _recheck_killing(request: HttpRequest, record: Record) -> str:
+    """Tried in a process of its own, which it may kill; what comes out well takes the place of the finding."""
+    user, now = required_actor(request).user, timezone.now()
+    try:
+        outcome = rechecking.recheck(record=record, actor=user, now=now, address=address_of(request))
+    except disputes.DisputeRefused as refusal:
+        raise Refused(refusal.message) from None
+    if outcome not in rechecking.ENDED:
+        raise Refused(rechecking.SENTENCES[outcome])
+    return _(rechecking.SENTENCES[outcome])
 
 
 def admit_held(request: HttpRequest, record: Record, reason: str) -> str:

@@ -11,6 +11,7 @@ from signing.errors import MalformedDocument
 from signing.report import Indication, Report, SignatureReport
 
 CHECK_KILLS = "CHECK_KILLS"
+CHECK_CRASHED = "CHECK_CRASHED"
 _SIGNATURES_TITLE = "Chữ ký"
 _ROLE_NAMES = {
     "GVBM": "giáo viên bộ môn",
@@ -89,7 +90,7 @@ def about_signatures(report: Report) -> Iterator[Finding]:
 def crashed(where: str) -> Finding:
     """A check ended by a mistake of ours: the record is not let in, and the school need not search in vain."""
     return finding(
-        "CHECK_CRASHED",
+        CHECK_CRASHED,
         f"Bước kiểm tra {where} gặp lỗi của phần mềm cổng, nên học bạ chưa được nhận.",
         "Lỗi không do trường. Hãy báo Sở kèm mã lô; gửi lại sau khi Sở xử lý.",
         title="Phần mềm cổng",

@@ -78,6 +78,24 @@ def store_again(
     return _settled(batch, judged, hold, write)
 
 
+def store_held(
+    *, batch: Batch, judged: Judged, now: datetime, hold: Callable[[], None], then: Callable[[Judged], None]
+) -> Counts:
+    """Write everything that is now known of one held record; its place and its bytes stay. `then` may add to it."""
+
+    def write(outcome: standing.Outcome) -> None:
+        [one] = outcome.judged
+        row = _row(batch, one, now, now)
+        changed = {name: value for name, value in row.items() if name not in _OF_THE_FILE}
+        changed["findings"] = [finding.to_json() for finding in one.findings]
+        Record.objects.filter(batch=batch, position=one.raw.position, state=RecordState.RECEIVED).update(**changed)
+        disputes.raise_alarms(batch=batch, judged=[one], now=now)
+        then(one)
+
+    return _settled(batch, [judged], hold, write)
+
+
+_OF_THE_FILE = ("batch_id", "position", "source", "school_id", "data", "data_size", "sha256")
 _VERDICT = ("state", "standing", "digest", "error_count", "warning_count", "report", "checked_at", "next_check_at")
 
 

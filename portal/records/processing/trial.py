@@ -51,7 +51,7 @@ def run(*, batch_id: UUID, position: int | None, now: datetime) -> None:
         raws = opening.raw_records(FileKind(batch.file_kind), file, Walk())
         suspect = next(islice(raws, position - 1, None))
         court = court_for(batch, now=now)
-        _limit()
+        limit()
         judge(suspect, court)
 
 
@@ -73,7 +73,7 @@ def _dies(batch_id: UUID, position: int | None, renew: Callable[[], None]) -> bo
             process.kill()
 
 
-def _limit() -> None:
+def limit() -> None:
     """One record needs little; whoever wants more shall die here and not take the machine along."""
     for what, name in _LIMITS.items():
         _, hard = resource.getrlimit(what)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from portal.records import disputes
 from portal.records.models import HeldApproval, Record
 
 # `rule` of the finding: "fast: CODE; second: CODE", as admission.second_look writes it.
@@ -27,6 +28,7 @@ class HeldLine:
     said: tuple[Said, ...]
     others: tuple[str, ...]  # codes of what else was found
     approval: HeldApproval | None
+    is_killing: bool  # nobody can let it through unchecked
 
 
 def held_lines(records: Iterable[Record]) -> list[HeldLine]:
@@ -43,6 +45,7 @@ def _line(record: Record) -> HeldLine:
         said=tuple(_said(disagreement["rule"])) if disagreement else (),
         others=tuple(sorted({one["code"] for one in record.findings} - {cause.get("code", "")})),
         approval=getattr(record, "held_approval", None),
+        is_killing=disputes.is_killing(record),
     )
 
 

@@ -121,6 +121,7 @@ FACTS: Mapping[str, str] = {
     "first": gettext_noop("bộ thứ nhất"),
     "second": gettext_noop("bộ thứ hai"),
     "agree": gettext_noop("thống nhất"),
+    "outcome": gettext_noop("kết quả"),
     "starts_at": gettext_noop("từ"),
     "ends_at": gettext_noop("đến"),
 }

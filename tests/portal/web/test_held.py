@@ -7,6 +7,7 @@ from portal.accounts.models import Membership
 from portal.audit.models import Entry
 from portal.records import disputes
 from portal.records.models import HeldApproval, Record
+from portal.records.processing import rechecking, working
 from portal.records.states import RecordState
 from portal.rehearsal.batches import unsigned_batch
 from signing.report import Indication, Report, SubIndication
@@ -130,3 +131,39 @@ def test_a_decision_at_the_command_line_says_so_in_the_journal(house, held):
     disputes.let_through(record=held, by=None, reason=REASON["reason"], now=house.batch.received_at)
     entry = Entry.objects.get(action="record.dispute_admitted")
     assert (entry.actor, entry.detail) == (None, {"operator": "command line"})
+
+
+@pytest.fixture
+def killing(house, cast, hand_in, monkeypatch) -> Record:
+    """A record of our school whose check was seen to kill its process."""
+    monkeypatch.setattr(working, "judge", lambda raw, court: working.judge_killing(raw))
+    batch = hand_in(cast.made("02"), unsigned_batch(cast.records(cast.made("02"), 1, first=9)).data)
+    return batch.records.get()
+
+
+def test_what_killed_its_check_is_checked_again_from_the_page_and_never_let_through_unchecked(
+    house, browser, killing, monkeypatch
+):
+    client, where = browser(house.officer), reverse("held-act", args=[killing.pk, "cho-qua"])
+    text = client.get(reverse("held")).content.decode()
+    assert "CHECK_KILLS" in text
+    assert "trong một tiến trình riêng" in text
+    assert ">Cho qua<" not in text
+    assert client.post(where, REASON).status_code == 302
+    killing.refresh_from_db()
+    assert killing.state == RecordState.RECEIVED
+    monkeypatch.setattr(rechecking, "command", lambda *_: ["sh", "-c", "kill -9 $$"])
+    assert "vẫn bị giữ" in act(client, killing, "kiem-tra-lai")
+    monkeypatch.setattr(rechecking, "_watched", lambda _: rechecking.run(
+        record_id=killing.pk, actor_id=house.officer.pk, address="127.0.0.1", now=house.batch.received_at
+    ))  # fmt: skip
+    assert "hợp lệ và đã vào hàng chờ gửi" in act(client, killing, "kiem-tra-lai")
+    killing.refresh_from_db()
+    assert (killing.state, killing.standing) == (RecordState.ADMITTED, "IN_FORCE")
+    kept = Entry.objects.filter(action="record.rechecked", actor=house.officer, subject_id=str(killing.pk))
+    assert [one.detail["outcome"] for one in kept.order_by("pk")] == ["DIED", "ADMITTED"]
+
+
+def test_the_words_given_to_the_child_name_the_officer_and_nothing_else():
+    assert rechecking.command(7, 3, "::1")[-6:] == ["recheck_held", "7", "--actor", "3", "--address", "::1"]
+    assert rechecking.command(7, None, None)[-2:] == ["recheck_held", "7"]

@@ -12,12 +12,14 @@ from django.utils import timezone
 
 from portal.records import disputes, housekeeping, processing, queries
 from portal.records.models import Batch, Record
+from portal.records.processing import rechecking
 
 
 class Command(BaseCommand):
     help = (
         "Học bạ: tình hình (status); làm hết việc đang chờ (drain); cho lô bị để riêng chạy tiếp (resume); "
-        "liệt kê học bạ bị giữ để cán bộ xem (held); kiểm tra lại một học bạ bằng cả hai bộ (recheck); "
+        "liệt kê học bạ bị giữ để cán bộ xem (held); kiểm tra lại một học bạ bằng cả hai bộ, riêng "
+        "học bạ từng làm dừng phần mềm thì trong tiến trình riêng (recheck); "
         "cho học bạ bị giữ đi tiếp (admit) hoặc từ chối nó (refuse)."
     )
 
@@ -48,6 +50,9 @@ class Command(BaseCommand):
             raise CommandError("Hãy ghi số của một học bạ.")
         now = timezone.now()
         try:
+            if what == "recheck" and disputes.is_killing(record):
+                self._recheck_killing(record)
+                return
             match what:
                 case "admit":
                     disputes.let_through(record=record, by=None, reason=reason, now=now)
@@ -60,6 +65,12 @@ class Command(BaseCommand):
                     self.stdout.write("Hai bộ kiểm tra thống nhất." if done.agree else "BẤT ĐỒNG: học bạ được giữ lại.")
         except disputes.DisputeRefused as refusal:
             raise CommandError(f"{refusal.message} ({refusal.code})") from None
+
+    def _recheck_killing(self, record: Record) -> None:
+        outcome = rechecking.recheck(record=record, actor=None, now=timezone.now())
+        if outcome not in rechecking.ENDED:
+            raise CommandError(f"{rechecking.SENTENCES[outcome]} ({outcome})")
+        self.stdout.write(f"{outcome}: {rechecking.SENTENCES[outcome]}")
 
     def _resume(self, batch: str | None, reason: str) -> None:
         found = Batch.objects.filter(id=batch).first() if batch else None
