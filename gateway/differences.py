@@ -7,23 +7,13 @@ is the one difference that could become a double effect.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from gateway.conf import EndpointDescription
+from gateway.discrepancies import Difference
 from gateway.exchange.messages import QueryAnswer
 from gateway.models import Submission
+from gateway.outbox import contradictions
 from gateway.states import DiscrepancyKind, SubmissionKind, SubmissionState, Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One thing on which the two ledgers disagree."""
-
-    kind: DiscrepancyKind
-    explanation: str
-    key: str = ""
-    ours: str = ""
-    theirs: str = ""
 
 
 def differences(submission: Submission, answer: QueryAnswer, description: EndpointDescription) -> list[Difference]:
@@ -38,7 +28,10 @@ def differences(submission: Submission, answer: QueryAnswer, description: Endpoi
     theirs = _theirs(submission, answer, description)
     found = [_foreign(key, verdict) for key, verdict in theirs.items() if key not in ours]
     for lower, (key, verdict) in ours.items():
-        found += _in_refused(key, verdict, theirs.get(lower)) if refused else _one_item(key, verdict, theirs.get(lower))
+        found += _one_item(key, verdict, theirs.get(lower), refused=refused)
+    stage = answer.receipt.response_code if answer.receipt is not None else ""
+    if answer.receipt is not None and stage not in description.answers.finished:
+        found += contradictions.held_although_refused(submission)
     return found
 
 
@@ -60,20 +53,12 @@ def _foreign(key: str, verdict: str) -> Difference:
     return Difference(DiscrepancyKind.UNKNOWN_HERE, text, key=key[:100], theirs=verdict)
 
 
-def _in_refused(key: str, ours: str, theirs: str | None) -> list[Difference]:
-    if theirs != Verdict.ACCEPTED or ours == Verdict.ACCEPTED:
-        return []
-    text = "Gói này đã bị Bộ từ chối, học bạ đã được gửi trong gói khác; nay Bộ lại chấp nhận nó trong gói cũ."
-    return [Difference(DiscrepancyKind.UNKNOWN_HERE, text, key=key, ours=SubmissionState.REFUSED, theirs=theirs)]
-
-
-def _one_item(key: str, ours: str, theirs: str | None) -> list[Difference]:
-    if ours == Verdict.PENDING:
+def _one_item(key: str, ours: str, theirs: str | None, *, refused: bool) -> list[Difference]:
+    if ours == Verdict.PENDING and not refused:
         return []  # not a difference: it is still to come, and `overdue` watches it
-    if theirs is None:
-        text = "Ta có kết quả nhưng nay Bộ không nêu học bạ này."
-        return [Difference(DiscrepancyKind.MISSING_THERE, text, key=key, ours=ours)]
-    if theirs != ours:
-        text = "Kết quả Bộ trả lúc này khác kết quả đã nhận trước đây."
-        return [Difference(DiscrepancyKind.VERDICT_DIFFERS, text, key=key, ours=ours, theirs=theirs)]
-    return []
+    if theirs is not None:
+        return contradictions.verdict_differs(key, ours, theirs, refused=refused)
+    if refused:
+        return []  # refused at the door: they need not keep it
+    text = "Ta có kết quả nhưng nay Bộ không nêu học bạ này."
+    return [Difference(DiscrepancyKind.MISSING_THERE, text, key=key, ours=ours)]

@@ -11,10 +11,17 @@ from datetime import datetime, timedelta
 from gateway import circuit, expiry, notices, outbox, receipts, reconciliation, statement, stuck
 from gateway.conf import EndpointDescription
 from gateway.ministry.client import MinistryClient
-from gateway.models import Comparison, Endpoint, Statement, SyncRun
+from gateway.models import Comparison, Discrepancy, Endpoint, Statement, SyncRun
+from gateway.states import DiscrepancyKind, RunResult
 from signing.errors import SigningError
 
 logger = logging.getLogger(__name__)
+
+# Found while an answer is settled, at any hour: people are told by the next watch and not after the next night.
+_SEEN_AT_ONCE = (
+    DiscrepancyKind.TAKEN_THERE, DiscrepancyKind.VERDICT_DIFFERS, DiscrepancyKind.MESSAGE_CONFLICT,
+    DiscrepancyKind.FOREIGN_ANSWER,
+)  # fmt: skip
 
 
 def reconcile(*, client: MinistryClient, now: datetime) -> dict[str, int]:
@@ -61,12 +68,14 @@ def certificates(*, client: MinistryClient, now: datetime) -> dict[str, int]:
 
 
 def watch(*, client: MinistryClient, now: datetime) -> dict[str, int]:
-    """Leases that ran out, packages that wait too long for their verdicts, and states nobody moves."""
+    """Leases that ran out, packages that wait too long for their verdicts, contradictions, and states nobody moves."""
     circuit.row(client.description)
+    contradictions = _tell_contradictions(endpoint=client.description.name, now=now)
     expired = outbox.expire_leases(now=now)
     late = receipts.overdue(description=client.description, now=now)
     noted = reconciliation.note_overdue(late[:500], now=now)
-    return {"lease_expired": expired, "overdue": late.count(), "overdue_noted": noted, **stuck.counts(now=now)}
+    found = {"lease_expired": expired, "overdue": late.count(), "overdue_noted": noted}
+    return found | contradictions | stuck.counts(now=now)
 
 
 def housekeeping(*, client: MinistryClient, now: datetime) -> dict[str, int]:
@@ -75,6 +84,18 @@ def housekeeping(*, client: MinistryClient, now: datetime) -> dict[str, int]:
     dropped = outbox.drop_documents(now=now, keep=keep)
     runs, _ = SyncRun.objects.filter(started_at__lt=now - timedelta(days=90)).delete()
     return {"documents_dropped": dropped, "runs_dropped": runs}
+
+
+def _tell_contradictions(*, endpoint: str, now: datetime) -> dict[str, int]:
+    """One notice for all that late or foreign answers have opened since the last look."""
+    runs = SyncRun.objects.filter(kind="WATCH", result=RunResult.DONE).order_by("-started_at")
+    since = runs.values_list("started_at", flat=True).first() or now - timedelta(days=1)
+    fresh = Discrepancy.objects.filter(found_at__gt=since, found_at__lte=now, kind__in=_SEEN_AT_ONCE, owner="").count()
+    if not fresh:
+        return {}
+    message = f"Câu trả lời của Bộ trái với sổ của Sở ở {fresh} điểm. Mở trang Đối soát để nhận xử lý."
+    notices.tell(event="DISCREPANCIES", endpoint=endpoint, cause="CONTRADICTION", message=message)
+    return {"contradictions": fresh}
 
 
 def _statement(description: EndpointDescription, *, now: datetime) -> int:

@@ -81,7 +81,8 @@ def consequence_of(
         case Busy() | NotSent():
             return NothingLeft(problem.code, problem.message, delay, http_status=problem.status)
         case _:
-            return FateUnknown(problem.code, problem.message, delay, http_status=problem.status)
+            shown = evidence if problem.body else None
+            return FateUnknown(problem.code, problem.message, delay, http_status=problem.status, evidence=shown)
 
 
 def judge_line(

@@ -1,7 +1,8 @@
 """Rows of the gateway: what is on its way to the Ministry, every try, every answer, and what did not match.
 
 No logic lives here. `outbox` alone writes Submission.state and the rows that belong to it; `circuit` writes Endpoint,
-`sync` SyncRun, `reconciliation` Discrepancy. Items carry opaque keys: nothing here knows a school or a pupil.
+`sync` SyncRun, `discrepancies` and `reconciliation` Discrepancy. Items carry opaque keys: nothing here knows a school
+or a pupil.
 """
 
 from __future__ import annotations

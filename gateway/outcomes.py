@@ -62,10 +62,11 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The Ministry has it and has not judged anything new."""
+    """The Ministry has it and has not judged anything new. `evidence` where the answer names the message."""
 
     delay: float
     code: str = ""
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +82,14 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class FateUnknown:
-    """The bytes, or the question, may have arrived: no answer that proves anything."""
+    """The bytes, or the question, may have arrived: no answer that proves anything. `evidence` where there was one."""
 
     code: str
     detail: str
     delay: float
     link: bool = False
     http_status: int | None = None
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ difference stays one open row until a person closes it with a note; nothing here
 from __future__ import annotations
 
 import time
-import zlib
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
@@ -19,7 +18,8 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from gateway.conf import EndpointDescription
-from gateway.differences import Difference, differences
+from gateway.differences import differences
+from gateway.discrepancies import Difference, note
 from gateway.ministry.client import Message, MinistryClient
 from gateway.ministry.errors import Busy, LinkRefused, MinistryError, NotSent, PackageRefused
 from gateway.models import Comparison, Discrepancy, Submission
@@ -115,24 +115,6 @@ def period(day: date | None, description: EndpointDescription, *, now: datetime)
     if day is None:
         return _EVER, now
     return day_of(datetime.combine(day, _NOON, ZoneInfo(description.sending.timezone)), description)
-
-
-def note(submission: Submission, difference: Difference, *, now: datetime, body: bytes = b"") -> bool:
-    """Open a discrepancy unless the same one is open already; `body` is the answer that shows it."""
-    _, created = Discrepancy.objects.get_or_create(
-        kind=difference.kind,
-        submission=submission,
-        key=difference.key,
-        closed_at=None,
-        defaults={
-            "ours": difference.ours,
-            "theirs": difference.theirs,
-            "explanation": difference.explanation,
-            "evidence": zlib.compress(body) if body else None,
-            "found_at": now,
-        },
-    )
-    return created
 
 
 def note_overdue(submissions: Iterable[Submission], *, now: datetime) -> int:

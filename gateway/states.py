@@ -103,3 +103,6 @@ class DiscrepancyKind(models.TextChoices):
     UNKNOWN_HERE = "UNKNOWN_HERE", "Ta không có"
     VERDICT_DIFFERS = "VERDICT_DIFFERS", "Kết quả khác nhau"
     OVERDUE = "OVERDUE", "Quá hạn trả lời"
+    TAKEN_THERE = "TAKEN_THERE", "Bộ giữ gói ta đã đóng"
+    MESSAGE_CONFLICT = "MESSAGE_CONFLICT", "Bộ báo trùng mã giao dịch"
+    FOREIGN_ANSWER = "FOREIGN_ANSWER", "Câu trả lời của gói khác"

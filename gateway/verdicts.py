@@ -56,12 +56,14 @@ def of_answer(question: Question, answer: QueryAnswer, evidence: Evidence, descr
     try:
         verdicts = of_lines(question, answer.lines, description)
     except Untrustworthy as problem:
-        return FateUnknown(problem.code, problem.message, question.retry_delay, http_status=evidence.http_status)
+        return FateUnknown(
+            problem.code, problem.message, question.retry_delay, http_status=evidence.http_status, evidence=evidence
+        )
     if receipt is None and question.uncertain and not answer.lines:
         return FateUnknown("EMPTY_ANSWER", "Danh sách trống không nói gói đã tới hay chưa.", question.retry_delay)
     stage = receipt.response_code if receipt is not None else ""
     if not verdicts:
-        return Waiting(question.poll_delay, stage)
+        return Waiting(question.poll_delay, stage, evidence if receipt is not None else None)
     return Judged(evidence, verdicts, stage in codes.finished, question.poll_delay, stage)
 
 
@@ -73,9 +75,10 @@ def of_certificate(
         return NeverArrived(evidence, question.retry_delay, question.unknown_needed)
     if answer.serial_number and _digits(answer.serial_number) not in {_digits(key) for key in question.keys}:
         text = "Câu trả lời nêu chứng thư khác."
-        return FateUnknown("RECEIPT_FOREIGN", text, question.retry_delay, http_status=evidence.http_status)
+        delay, status = question.retry_delay, evidence.http_status
+        return FateUnknown("RECEIPT_FOREIGN", text, delay, http_status=status, evidence=evidence)
     if answer.approved is None:
-        return Waiting(question.poll_delay)
+        return Waiting(question.poll_delay, evidence=evidence)
     errors = () if answer.approved else (ItemError(answer.error, answer.error_field_title, answer.error_description),)
     verdict: Word = "ACCEPTED" if answer.approved else "REJECTED"
     return Judged(evidence, [ItemVerdict(key, verdict, errors) for key in question.keys], True, question.poll_delay)

@@ -40,7 +40,7 @@ class Reader:
         if receipt.response_code not in self._codes.received:
             raise FateUnknown("RECEIPT_UNKNOWN_CODE", f"Biên nhận mang mã lạ {receipt.response_code!r}.", status=200)
         if receipt.message_id != message_id:
-            raise FateUnknown("RECEIPT_UNBOUND", "Biên nhận không nêu mã giao dịch.", status=answer.status)
+            raise _foreign("RECEIPT_UNBOUND", "Biên nhận không nêu mã giao dịch.", answer)
         return receipt
 
     def query_answer(self, answer: Answer, message_id: str, unit_code: str = "") -> QueryAnswer:
@@ -56,7 +56,7 @@ class Reader:
             return found
         # "Unknown to me" permits sending again: it must name the message it does not know.
         if found.receipt.message_id != message_id:
-            raise FateUnknown("RECEIPT_FOREIGN", "Câu trả lời thuộc về giao dịch khác.", status=answer.status)
+            raise _foreign("RECEIPT_FOREIGN", "Câu trả lời thuộc về giao dịch khác.", answer)
         _same_unit(found.receipt.unit_code, unit_code, answer)
         if found.receipt.error in self._codes.unknown:
             return found
@@ -72,7 +72,7 @@ class Reader:
         except MessageRefused as problem:
             raise FateUnknown("ANSWER_UNREADABLE", problem.message, status=answer.status) from None
         if found.message_id != message_id:
-            raise FateUnknown("RECEIPT_FOREIGN", "Biên nhận thuộc về giao dịch khác.", status=answer.status)
+            raise _foreign("RECEIPT_FOREIGN", "Biên nhận thuộc về giao dịch khác.", answer)
         if found.error and answer.status < 500:
             raise PackageRefused(found.error, found.error_description, status=answer.status, body=answer.body)
         if answer.status not in (200, 201, 202):
@@ -86,7 +86,7 @@ class Reader:
         except MessageRefused as problem:
             raise FateUnknown("ANSWER_UNREADABLE", problem.message, status=answer.status) from None
         if found.message_id != message_id:
-            raise FateUnknown("RECEIPT_FOREIGN", "Câu trả lời thuộc về giao dịch khác.", status=answer.status)
+            raise _foreign("RECEIPT_FOREIGN", "Câu trả lời thuộc về giao dịch khác.", answer)
         _same_unit(found.unit_code, unit_code, answer)
         if answer.status != 200 and found.error not in self._codes.unknown:
             raise FateUnknown("HTTP_STATUS", f"Mã HTTP {answer.status}.", status=answer.status)
@@ -128,7 +128,7 @@ class Reader:
                 "ANSWER_UNREADABLE", "Câu trả lời không phải biên nhận (trang HTML?).", status=answer.status
             ) from None
         if receipt.message_id and receipt.message_id != message_id:
-            raise FateUnknown("RECEIPT_FOREIGN", "Biên nhận thuộc về giao dịch khác.", status=answer.status)
+            raise _foreign("RECEIPT_FOREIGN", "Biên nhận thuộc về giao dịch khác.", answer)
         _same_unit(receipt.unit_code, unit_code, answer)
         return receipt
 
@@ -139,7 +139,7 @@ class Reader:
         if code in self._codes.package or (code and from_query is None and answer.status == 422):
             if not receipt.message_id:
                 # Final for the records, so it must say which package it means.
-                raise FateUnknown("RECEIPT_UNBOUND", "Lời từ chối không nêu mã giao dịch.", status=answer.status)
+                raise _foreign("RECEIPT_UNBOUND", "Lời từ chối không nêu mã giao dịch.", answer)
             raise PackageRefused(
                 code,
                 receipt.error_description,
@@ -152,7 +152,7 @@ class Reader:
     def _unclear(self, answer: Answer, receipt: Receipt) -> FateUnknown:
         conflict = receipt.error in self._codes.conflict
         code = "MESSAGE_CONFLICT" if conflict else "ERROR_UNKNOWN_CODE"
-        return FateUnknown(code, f"Bộ trả mã {receipt.error or answer.status}.", status=answer.status)
+        return FateUnknown(code, f"Bộ trả mã {receipt.error or answer.status}.", status=answer.status, body=answer.body)
 
     def _error_code(self, answer: Answer) -> str:
         if len(answer.body) > self._limit:
@@ -168,4 +168,9 @@ class Reader:
 def _same_unit(theirs: str, ours: str, answer: Answer) -> None:
     """An answer that names a unit must name ours; one that names none is bound by its message alone."""
     if theirs and ours and theirs != ours:
-        raise FateUnknown("RECEIPT_FOREIGN_UNIT", "Câu trả lời thuộc về đơn vị khác.", status=answer.status)
+        raise _foreign("RECEIPT_FOREIGN_UNIT", "Câu trả lời thuộc về đơn vị khác.", answer)
+
+
+def _foreign(code: str, message: str, answer: Answer) -> FateUnknown:
+    """Something else is meant than our message: proves nothing about it, and is kept to be shown to the Ministry."""
+    return FateUnknown(code, message, status=answer.status, body=answer.body)

@@ -1,7 +1,8 @@
 """Writes what became of one attempt: attempt, receipt, item verdicts and state in one short transaction.
 
 Fencing: good news (an acknowledgement, verdicts) is taken from any worker, for the Ministry's word is true whoever
-heard it; bad news only from the current attempt, because a newer one may know better. Never calls the network.
+heard it; bad news only from the current attempt, because a newer one may know better. What contradicts our ledger opens
+a discrepancy in the same transaction. Never calls the network.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from typing import Any, Final
 from django.db import connection, transaction
 
 from gateway import failpoints
+from gateway.discrepancies import note
 from gateway.models import Attempt, Item, Receipt, Submission
 from gateway.outbox.claiming import Claim
+from gateway.outbox.contradictions import found as contradictions_in
 from gateway.outcomes import (
     Acknowledged,
     Evidence,
@@ -78,9 +81,12 @@ def settle(claim: Claim, outcome: Outcome, *, now: datetime) -> Settled:
         _close_attempt(claim, change, now)
         if change.evidence is not None and (applies or change.good):
             _keep_receipt(claim, change, now)
+        contradictions, body = contradictions_in(row, outcome)
         judged = _judge(claim, change.verdicts, now) if applies else 0
         if applies:
             _write(row, change, now)
+        for one in contradictions:
+            note(row, one, now=now, body=body)
         settled = Settled(applies, row.state, judged)
     failpoints.reach("P18" if claim.purpose == AttemptPurpose.COLLECT else "P16")
     return settled

@@ -229,7 +229,7 @@ def test_a_record_accepted_in_a_package_we_hold_for_refused_is_found(
     asked = reconciliation.work_on(ask(noon), client=session.client(), clock=lambda: noon, budget=None)
     assert asked.asked == 1
     found = Discrepancy.objects.get()
-    assert (found.kind, found.ours, found.theirs, found.key) == ("UNKNOWN_HERE", "REFUSED", "ACCEPTED", "x")
+    assert (found.kind, found.ours, found.theirs, found.key) == ("TAKEN_THERE", "REFUSED", "ACCEPTED", "x")
     assert b"ma_tra_cuu_uuid" in zlib.decompress(bytes(found.evidence or b"")), "the answer is kept as it came"
 
 

@@ -28,6 +28,20 @@ ADVICE: Mapping[str, str] = {
     "OVERDUE": gettext_noop(
         "Bộ đã nhận gói nhưng quá hạn chưa trả đủ kết quả. Cổng vẫn tự hỏi lại; gọi đầu mối của Bộ nếu quá hai ngày."
     ),
+    "TAKEN_THERE": gettext_noop(
+        "Đừng gửi lại gì. Mở gói, xem học bạ của nó đã đi trong gói nào; bấm Đối soát cho ngày gửi gói này để biết Bộ "
+        "đã chấp nhận học bạ nào ở gói cũ. Học bạ có ở cả hai gói: gửi đầu mối của Bộ hai mã giao dịch, "
+        "đề nghị bỏ một bản. Ghi kết luận rồi đóng."
+    ),
+    "MESSAGE_CONFLICT": gettext_noop(
+        "Gửi đầu mối của Bộ mã giao dịch và nguyên văn câu trả lời, hỏi dưới mã này Bộ đang giữ gói nào. Cổng chưa coi "
+        "gói là đã nhận và vẫn tự hỏi lại. Bộ giữ sai gói: đề nghị Bộ xoá, rồi ở hàng đợi bấm gửi lại. "
+        "Đừng sửa hay tạo lại gói."
+    ),
+    "FOREIGN_ANSWER": gettext_noop(
+        "Không cần làm gì với học bạ: câu trả lời không được dùng. Gửi đầu mối của Bộ nguyên văn câu trả lời và "
+        "giờ nhận, đề nghị tìm vì sao trả nhầm. Lặp lại nhiều lần: tạm dừng đường truyền tới khi Bộ sửa xong."
+    ),
 }
 
 

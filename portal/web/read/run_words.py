@@ -1,4 +1,5 @@
-"""Scheduled runs in words: what each kind does, what its figures count. What has no words shows its code."""
+"""Codes of the gateway in words: scheduled runs and what they count, states on either side of a difference.
+What has no words shows its code."""
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from django.utils.translation import gettext, gettext_noop
+
+from gateway.states import SubmissionState, Verdict
 
 KINDS: Final[Mapping[str, str]] = {
     "FORWARD": gettext_noop("Gửi gói tới Bộ"),
@@ -19,13 +22,15 @@ KINDS: Final[Mapping[str, str]] = {
     "WATCH": gettext_noop("Theo dõi quá hạn"),
 }
 FIGURES: Final[Mapping[str, str]] = {
-    "send": gettext_noop("gói đã gửi"),
-    "look_up": gettext_noop("lần hỏi đã tới chưa"),
+    "send": gettext_noop("lần gửi gói"),
+    "ask": gettext_noop("lần hỏi đã tới chưa"),
     "collect": gettext_noop("lần lấy kết quả"),
     "judged": gettext_noop("học bạ có kết quả"),
     "lease_expired": gettext_noop("lần gửi bị bỏ dở"),
+    "fenced": gettext_noop("lần báo muộn, không tính"),
     "overdue": gettext_noop("gói quá hạn trả lời"),
     "overdue_noted": gettext_noop("gói quá hạn mới ghi nhận"),
+    "contradictions": gettext_noop("câu trả lời trái với sổ"),
     "to_ask": gettext_noop("gói phải hỏi"),
     "asked": gettext_noop("gói đã hỏi"),
     "unanswered": gettext_noop("gói chưa được trả lời"),
@@ -55,3 +60,9 @@ def figures_in_words(counts: Mapping[str, object]) -> str:
     """Figures that are not nought, with what they count; a dash when there was nothing to do."""
     told = [f"{value} {gettext(FIGURES[key]) if key in FIGURES else key}" for key, value in counts.items() if value]
     return ", ".join(told) or "—"
+
+
+def state_in_words(code: str) -> str:
+    """A package's state or a record's verdict, as a difference holds it; a dash for nothing."""
+    named = {**dict(SubmissionState.choices), **dict(Verdict.choices)}
+    return gettext(str(named[code])) if code in named else code or "—"

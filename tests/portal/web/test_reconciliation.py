@@ -1,5 +1,6 @@
 """Reconciliation and maintenance on the pages: an owner, a closing note, a journal line for each act, signed files."""
 
+import html
 import zlib
 from datetime import timedelta
 
@@ -9,7 +10,9 @@ from django.utils import timezone
 
 from gateway import calendar, conf, reconciliation, statement, sync, tasks
 from gateway.models import Comparison, Discrepancy, EndpointEvent, Maintenance, Submission, SyncRun
+from gateway.states import DiscrepancyKind
 from portal.audit.models import Entry
+from portal.web.read.reconciliation import ADVICE
 
 
 @pytest.fixture
@@ -34,6 +37,19 @@ def test_a_difference_is_taken_by_an_officer_and_closed_with_a_note(house, brows
     assert list(acts) == ["discrepancy.taken", "discrepancy.closed"]
     assert "Không có điểm khác nhau nào." in client.get(reverse("discrepancies")).content.decode()
     assert "Bộ đã sửa lại kết quả." in client.get(reverse("discrepancy", args=[difference.pk])).content.decode()
+
+
+@pytest.mark.parametrize("kind", DiscrepancyKind.values)
+def test_every_kind_of_difference_says_in_both_languages_what_to_do(house, browser, difference, kind):
+    Discrepancy.objects.filter(pk=difference.pk).update(kind=kind)
+    client, address = browser(house.officer), reverse("discrepancy", args=[difference.pk])
+    page = client.get(address).content.decode()
+    assert DiscrepancyKind(kind).label in page
+    assert str(ADVICE[kind]) in html.unescape(page)
+    client.cookies["django_language"] = "en"
+    english = html.unescape(client.get(address).content.decode())
+    assert DiscrepancyKind(kind).label not in english
+    assert str(ADVICE[kind]) not in english
 
 
 def test_an_inspector_reads_differences_and_may_not_act(house, browser, difference):
