@@ -21,7 +21,7 @@ from gateway import calendar, notices, outbox
 from gateway.backoff import retry_delay
 from gateway.conf import EndpointDescription
 from gateway.ministry.client import MinistryClient
-from gateway.ministry.errors import CAUSES, MinistryError
+from gateway.ministry.errors import CAUSES, LinkRefused, MinistryError, NotSent
 from gateway.models import Endpoint, EndpointEvent
 from gateway.states import EndpointState
 
@@ -133,9 +133,21 @@ def probe(client: MinistryClient, *, now: datetime, rng: Random) -> bool | None:
         client.probe()
     except MinistryError as problem:
         logger.info("probe failed", extra={"code": problem.code, "endpoint": endpoint.name})
+        _tell_new_cause(endpoint, problem)
         return False
     resume(endpoint, now=now)
     return True
+
+
+def _tell_new_cause(endpoint: Endpoint, problem: MinistryError) -> None:
+    """The page says why the line is closed now, not why it was when it closed: who must act may be somebody else. No
+    second notice; `last_cause` stays, so that a relapse is measured by what was announced."""
+    cause, message = problem.code, problem.message
+    if not isinstance(problem, LinkRefused):
+        cause = "UNREACHABLE" if isinstance(problem, NotSent) else "UNAVAILABLE"
+        message = f"{CAUSES[cause]} ({problem.message})"
+    paused = Endpoint.objects.filter(pk=endpoint.pk, state=EndpointState.PAUSED).exclude(cause__in=_BY_PERSON)
+    paused.exclude(cause=cause).update(cause=cause, cause_message=message)
 
 
 def resume(endpoint: Endpoint, *, now: datetime) -> bool:

@@ -88,6 +88,28 @@ def test_a_probe_leaves_by_a_connection_of_its_own(
     assert len(connections) == 3, "what the probe opened is used on"
 
 
+def test_a_probe_that_meets_another_cause_says_so_without_a_second_notice(
+    settings: object, peer: Peer, line: Callable[..., EndpointDescription], endpoint: Endpoint, noon: datetime
+) -> None:
+    """The Ministry's server was down; now it is up and refuses our address: somebody else must act."""
+    settings.GATEWAY_NOTIFY = "tests.gateway.notices.note"  # type: ignore[attr-defined]
+    from tests.gateway.notices import NOTICES
+
+    client = MinistryClient(line(), clock=lambda: noon)
+    circuit.pause(endpoint, "UNAVAILABLE", "x", description=client.description, now=noon, rng=RNG)
+    NOTICES.clear()
+    peer.answer = lambda _: as_json({"Error": "ADDRESS_REFUSED"}, status=403)
+    assert circuit.probe(client, now=noon + timedelta(hours=1), rng=RNG) is False
+    endpoint.refresh_from_db()
+    assert (endpoint.state, endpoint.cause, endpoint.last_cause) == ("PAUSED", "ADDRESS_REFUSED", "UNAVAILABLE")
+    assert "địa chỉ" in endpoint.cause_message
+    peer.answer = lambda _: Reply(502, b"<html>bad gateway</html>")
+    assert circuit.probe(client, now=noon + timedelta(hours=2), rng=RNG) is False
+    endpoint.refresh_from_db()
+    assert endpoint.cause == "UNAVAILABLE"
+    assert NOTICES == []
+
+
 @pytest.mark.parametrize("header", ["86400000", "999999999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
 def test_the_ministry_can_silence_the_line_for_an_hour_at_most(
     peer: Peer, line: Callable[..., EndpointDescription], endpoint: Endpoint, noon: datetime, header: str
