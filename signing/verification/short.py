@@ -16,10 +16,10 @@ from signing.trust import RevocationSource, TrustStore
 from signing.verification.conclusion import conclude, judge_order, main_content
 from signing.verification.one import Progress, Question, finish, run_known
 from signing.verification.outcome import Refusal, StepLog
-from signing.verification.placement import FOREIGN, own_id
+from signing.verification.placement import own_id
 from signing.verification.recognition import judge
-from signing.verification.region import Plan, place_known, plan_of
-from signing.verification.shortening import Shortened, by_element, gather_ids, resolve
+from signing.verification.region import place_known, plan_of
+from signing.verification.shortening import Shortened, by_element, gather_ids, resolve, uses_prefix
 from signing.verification.signers import SignerBinding
 from signing.xml import Element
 
@@ -56,7 +56,7 @@ def _verify(document: Shortened, policy: SignaturePolicy, question: Question) ->
     plan = _sure(plan_of(policy))
     placed, ids = _sure(place_known(document.root, plan)), _sure(gather_ids(document))
     known = by_element(document)
-    if len(placed) != len(known) or (document.context and _has_namespace(document.root, plan)):
+    if len(placed) != len(known) or uses_prefix(document):
         raise _Unsure
     steps = StepLog()
     steps.passed(1, f"{len(document.raw)} byte")
@@ -80,11 +80,6 @@ def _verify(document: Shortened, policy: SignaturePolicy, question: Question) ->
         raise _Unsure
     report = conclude(question, steps, placed, [finish(progress) for progress in judged])
     return _sure(report if report.passed else None)
-
-
-def _has_namespace(root: Element, plan: Plan) -> bool:
-    """R12: none in the content, though the root declares prefixes."""
-    return any(FOREIGN(part) for part in root.iterchildren() if part.tag in plan.contents)
 
 
 def _own(target: Element, policy: SignaturePolicy) -> bytes | None:

@@ -19,6 +19,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -47,6 +48,7 @@ _FRAGMENT: Final = re.compile(rb"[^\s#()'\"<>&%\x00-\x1f\x80-\xff]{1,256}\Z")  #
 _SPELLINGS: Final = frozenset(b" " + name.encode() for name in ID_SPELLINGS)
 _CONTROLS: Final = bytes(range(32))
 _DECLARED: Final = re.compile(rb' xmlns:[\w.-]+="[^"]*"')
+_PREFIX: Final = re.compile(rb"xmlns:([\w.-]+)=")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -292,6 +294,19 @@ def gather_ids(document: Shortened) -> Ids | None:
             value = held[hole]
             inside[value] = None if value in inside else (known, depth)
     return Ids(outside, inside)
+
+
+def uses_prefix(document: Shortened) -> bool:
+    """R12: whether any element outside the signatures is in a namespace; attributes are the business of `gather_ids`.
+
+    Nothing but the root declares any there, and only with a prefix: an element in one begins with `<` and that prefix.
+    """
+    return bool(document.context) and any(start in document.rest for start in _starts(document.context))
+
+
+@lru_cache(maxsize=64)
+def _starts(context: bytes) -> tuple[bytes, ...]:
+    return tuple(b"<" + prefix + b":" for prefix in _PREFIX.findall(context))
 
 
 def by_element(document: Shortened) -> dict[Element, Known]:

@@ -8,7 +8,8 @@ from random import Random
 import pytest
 
 from portal.rehearsal.attacks import attacks
-from portal.rehearsal.spelling import SPELLINGS
+from portal.rehearsal.records import finish, make_draft
+from portal.rehearsal.spelling import DOTNET, SPELLINGS
 from signing.verification import recognition, shortening
 from signing.verification.shortening import Shortened, read_record, shorten
 from signing.xml import parse
@@ -103,6 +104,9 @@ def one_by_one(record: bytes) -> list[tuple[str, bytes]]:
         ("a default namespace at the root", once(b"<HOC_BA ", b'<HOC_BA xmlns="urn:x" ', 1)),
         ("a prefix at the root", once(b"<HOC_BA ", b'<HOC_BA xmlns:q="urn:x" ', 1)),
         ("a prefix used in the content", once(b"<HO_VA_TEN>", b'<HO_VA_TEN xml:lang="vi">', 1)),
+        ("an element with a prefix of the root", once(b"</DU_LIEU_HOC_BA>", b"<xsi:X/></DU_LIEU_HOC_BA>", 1)),
+        ("a part with such a prefix", once(b"<NGAY_KY>", b"<xsd:X/><NGAY_KY>", 1)),
+        ("such a prefix in a text", once(b"<HO_VA_TEN>", b"<HO_VA_TEN>&lt;xsd:X>", 1)),
         ("an id in single quotes", once(b"<HO_VA_TEN>", b"<HO_VA_TEN Id='data'>", 1)),
         ("an id with a blank", once(b"<HO_VA_TEN>", b'<HO_VA_TEN Id ="data">', 1)),
         ("an id written with a reference", once(b"<HO_VA_TEN>", b'<HO_VA_TEN ID="d&#97;ta">', 1)),
@@ -182,6 +186,17 @@ def test_a_carriage_return_is_never_taken_for_a_value(cast, spelling):
     broken = shorten(record[: place.end()] + b"\r\n" + record[place.end() :])
     assert broken is None or all(b"\r" not in known.raw for known in broken.known)
     assert shorten(record[: place.end()] + b"\r" + record[place.end() :]) is None
+
+
+def test_a_signed_element_with_a_prefix_of_the_root_is_refused_both_ways(cast):
+    cast.verify(cast.record(0, 7, "dotnet"))
+    draft = make_draft(cast.province, cast.pki, cast.province.schools[0], 9, spelling=DOTNET)
+    draft.extra = "<xsi:X></xsi:X>"
+    data = finish(draft).data
+    assert isinstance(shorten(data), Shortened)
+    short, full = both_ways(cast, data, 0)
+    assert short == full
+    assert short["code"] == "NAMESPACE_IN_DATA"
 
 
 def test_ids_inside_signatures_count(cast):
