@@ -49,6 +49,7 @@ class Conf:
     # Evidence that is away is looked for again after a pause that doubles between these two; what comes wakes at once.
     recheck_seconds: int = 60
     recheck_longest_seconds: int = 3600
+    wake_at_once: int = 50  # hand-ins that wait; the others of thousands are woken as these are done
     browser_requires_list_seal: bool = False
     # Severities of the roster's rules where this province differs; names in admission.signers.ROSTER_SEVERITIES.
     roster: Mapping[str, str] = field(default_factory=dict)

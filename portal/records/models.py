@@ -112,9 +112,13 @@ class Batch(models.Model):
     attempts_in_vain = models.PositiveSmallIntegerField("số lần không tiến triển", default=0)
     # Not before: evidence is away, or our own trouble is to pass.
     next_check_at = models.DateTimeField("xử lý tiếp lúc", null=True)
-    # How often evidence of revocation was looked for in vain, and how much of it there was then: more wakes the batch.
+    # How often evidence of revocation was looked for in vain, and the last list and answer that had come by then.
     rechecks = models.PositiveIntegerField("số lần chờ bằng chứng", default=0, db_default=0)
     evidence_mark = models.BigIntegerField("mốc bằng chứng", null=True)
+    answers_mark = models.BigIntegerField("mốc câu trả lời", null=True)
+    # SHA-256 of the certificates and issuers about whom nothing is known: news of one of them wakes the batch. Empty:
+    # any news does.
+    waits_for = ArrayField(models.CharField(max_length=64), verbose_name="chờ bằng chứng về", null=True)
     # Set aside for an officer: nothing is lost, nothing goes on until somebody has looked.
     set_aside_at = models.DateTimeField("để riêng lúc", null=True)
     set_aside_code = models.CharField("mã để riêng", max_length=40, blank=True)

@@ -8,10 +8,11 @@ what is stored is never removed.
 import hashlib
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 
 from portal.schools.conf import trust_conf
@@ -33,6 +34,7 @@ from signing.trust import ChainVerdict, build_chain, read_certificate
 logger = logging.getLogger(__name__)
 
 _LEASE = timedelta(minutes=5)
+_LOCK = 0x0E51
 _SOONEST, _LONGEST = timedelta(minutes=10), timedelta(hours=1)
 
 
@@ -175,34 +177,46 @@ def _failed(source: EvidenceSource, code: str, now: datetime) -> None:
 
 def keep_list(found: Evidence, issuer: bytes, *, source: str, now: datetime) -> bool:
     """Store a list that its issuer signed; False when it is there already."""
-    _, created = RevocationList.objects.get_or_create(
-        sha256=found.sha256,
-        defaults={
-            "issuer_sha256": hashlib.sha256(issuer).hexdigest(),
-            "der": found.der,
-            "this_update": found.this_update,
-            "next_update": found.next_update,
-            "fetched_at": now,
-            "source": source[:500],
-        },
-    )
+    with _in_turn():
+        _, created = RevocationList.objects.get_or_create(
+            sha256=found.sha256,
+            defaults={
+                "issuer_sha256": hashlib.sha256(issuer).hexdigest(),
+                "der": found.der,
+                "this_update": found.this_update,
+                "next_update": found.next_update,
+                "fetched_at": now,
+                "source": source[:500],
+            },
+        )
     return created
 
 
 def _keep_answer(found: Evidence, source: EvidenceSource, now: datetime) -> bool:
-    _, created = OcspAnswer.objects.get_or_create(
-        sha256=found.sha256,
-        defaults={
-            "certificate_sha256": source.certificate_sha256,
-            "issuer_sha256": source.issuer_sha256,
-            "der": found.der,
-            "this_update": found.this_update,
-            "next_update": found.next_update,
-            "fetched_at": now,
-            "source": source.url,
-        },
-    )
+    with _in_turn():
+        _, created = OcspAnswer.objects.get_or_create(
+            sha256=found.sha256,
+            defaults={
+                "certificate_sha256": source.certificate_sha256,
+                "issuer_sha256": source.issuer_sha256,
+                "der": found.der,
+                "this_update": found.this_update,
+                "next_update": found.next_update,
+                "fetched_at": now,
+                "source": source.url,
+            },
+        )
     return created
+
+
+@contextmanager
+def _in_turn() -> Iterator[None]:
+    """One writer of evidence at a time, until it has committed: then numbers become visible in their order, and
+    whoever has noted the last one (`revocation.mark`) has seen them all."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        yield
 
 
 def load_list(*, data: bytes, source: str, now: datetime) -> bool:

@@ -7,7 +7,7 @@ once per certificate and evidence. Nothing here fetches: an answer that is missi
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -46,10 +46,36 @@ def witness(*, now: datetime) -> "Witness":
     return Witness(_current(), now)
 
 
-def mark() -> int:
-    """Grows with every list and every answer that is stored; the same number means that nothing has come."""
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The last list and the last answer that are stored; the same mark means that nothing has come."""
+
+    lists: int
+    answers: int
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What has come: the last list by issuer, the last answer by certificate, named by their SHA-256."""
+
+    lists: Mapping[str, int]
+    answers: Mapping[str, int]
+
+    def concerns(self, names: Iterable[str], *, since: Mark) -> bool:
+        """Whether there is news of one of these certificates or issuers."""
+        return any(self.lists.get(one, 0) > since.lists or self.answers.get(one, 0) > since.answers for one in names)
+
+
+def mark() -> Mark:
     lists, answers = (model._default_manager.aggregate(last=Max("id")) for model in (RevocationList, OcspAnswer))
-    return (lists["last"] or 0) + (answers["last"] or 0)
+    return Mark(lists["last"] or 0, answers["last"] or 0)
+
+
+def news(*, since: Mark) -> News:
+    """Everything that came after the mark."""
+    lists = RevocationList.objects.filter(id__gt=since.lists).order_by().values_list("issuer_sha256")
+    answers = OcspAnswer.objects.filter(id__gt=since.answers).order_by().values_list("certificate_sha256")
+    return News(dict(lists.annotate(last=Max("id"))), dict(answers.annotate(last=Max("id"))))
 
 
 def _current() -> _Evidence:
@@ -95,6 +121,12 @@ class Witness:
         start, end = self._ranges.get(digest, (at, at))
         self._ranges[digest] = (min(start, at), max(end, at))
         return replace(answer, evidence=(digest,))
+
+    @property
+    def missing(self) -> frozenset[str]:
+        """SHA-256 of every certificate about which nothing is known, and of its issuer: a list or an answer helps."""
+        unknown = [(der, issuer) for der, (issuer, is_unknown) in self._met.items() if is_unknown]
+        return frozenset(_sha256(one) for pair in unknown for one in pair)
 
     def keep(self, *, now: datetime) -> None:
         """Write what was relied on and which certificates were met; what stands there already costs nothing."""

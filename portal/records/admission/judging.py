@@ -84,6 +84,11 @@ class Court:
     max_bytes: int = xml.RECORD_LIMITS.max_bytes
     second_share: float = 0.0  # of the records, for the second engine
 
+    @property
+    def missing(self) -> frozenset[str]:
+        """Whose evidence of revocation was away while this court sat."""
+        return self.revocation.missing if isinstance(self.revocation, Witness) else frozenset()
+
     def keep_evidence(self, *, now: datetime) -> None:
         """Write the evidence first that verdicts, stored next, will name."""
         if isinstance(self.revocation, Witness):

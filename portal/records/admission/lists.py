@@ -29,10 +29,18 @@ _OF_A_LIST = {
 }
 
 
-def verify_lists(lists: Sequence[tuple[str, bytes]], *, school_id: int, received_at: datetime, now: datetime) -> Report:
+def verify_lists(
+    lists: Sequence[tuple[str, bytes]],
+    *,
+    school_id: int,
+    received_at: datetime,
+    now: datetime,
+    missing: set[str] | None = None,
+) -> Report:
     """The report on the last list looked at: all passed, or the first that is to be tried later.
 
-    Raises BatchUnreadable (code LIST_SEAL_…) when one is not sealed as it must be.
+    Whose evidence was away is added to `missing`. Raises BatchUnreadable (code LIST_SEAL_…) when one is not sealed as
+    it must be.
     """
     if not lists:
         raise BatchUnreadable("LIST_SEAL_MISSING", f"Tệp không có danh sách DANH_SACH_HOC_BA nào được ký. {_ADVICE}")
@@ -48,6 +56,8 @@ def verify_lists(lists: Sequence[tuple[str, bytes]], *, school_id: int, received
         report = verify(parsed, policy, trust, at=received_at, binding=binding, revocation=revocation)
         if isinstance(revocation, Witness):
             revocation.keep(now=now)
+            if missing is not None:
+                missing |= revocation.missing
         if report.try_later:
             return report
         if not report.passed:

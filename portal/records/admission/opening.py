@@ -62,6 +62,8 @@ class Walk:
     remarks: list[dict[str, str]] = field(default_factory=list)
     # lists as they stand in the file, for those who want to verify their own signature: (source, bytes)
     lists: list[tuple[str, bytes]] = field(default_factory=list)
+    # whose evidence of revocation was away when those signatures were verified
+    missing: set[str] = field(default_factory=set)
 
     def remark(self, code: str, source: str, message: str) -> None:
         self.remarks.append({"code": code, "source": source[:255], "message": message})

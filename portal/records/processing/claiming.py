@@ -23,6 +23,7 @@ from portal.records.states import BatchState
 from portal.schools import revocation
 
 _LOCK = 0x4C6F
+_LOOKED_AT = 500
 
 
 class LostBatch(Exception):
@@ -85,23 +86,60 @@ def waiting(*, now: datetime, limit: int) -> list[UUID]:
 
 @transaction.atomic
 def wake(*, now: datetime) -> int:
-    """Let every batch that waits for evidence go on now if some has come since its worker looked; how many.
+    """Let batches go on now for whom evidence has come since their worker looked, the oldest first; how many.
 
-    Each is woken once for what came. A batch in a worker's hands is not touched: the mark that this worker noted before
-    it looked tells afterwards.
+    Never more at once than a portion, what was woken before and not yet done included: thousands wait their turn, and
+    fresh hand-ins pass between them. Each is woken once for what came. A batch in a worker's hands is not touched: the
+    mark that this worker noted before it looked tells afterwards.
     """
     mark = revocation.mark()
-    missing = Batch.objects.filter(
-        Q(evidence_mark__isnull=True) | ~Q(evidence_mark=mark),
-        state__in=[BatchState.RECEIVED, BatchState.OPENED],
-        set_aside_at__isnull=True,
-        rechecks__gt=0,
+    asleep = Batch.objects.filter(
+        state__in=[BatchState.RECEIVED, BatchState.OPENED], set_aside_at__isnull=True, rechecks__gt=0,
         attempts_in_vain=0,
+    )  # fmt: skip
+    unaware = asleep.filter(
+        Q(evidence_mark__isnull=True) | Q(answers_mark__isnull=True)
+        | ~Q(evidence_mark=mark.lists) | ~Q(answers_mark=mark.answers),
         next_check_at__gt=now,
-    )
+    )  # fmt: skip
     # A row that is locked is being written by its worker, or woken by another look: the next look sees what it became.
-    free = missing.order_by().select_for_update(skip_locked=True).values("pk")
-    return Batch.objects.filter(pk__in=free).update(next_check_at=now, evidence_mark=mark)
+    locked = unaware.order_by("received_at").select_for_update(skip_locked=True)
+    rows = [
+        _Sleeper(*row) for row in locked.values_list("id", "evidence_mark", "answers_mark", "waits_for")[:_LOOKED_AT]
+    ]
+    if not rows:
+        return 0
+    called, in_vain = _woken(rows)
+    room = conf().wake_at_once - asleep.filter(next_check_at__lte=now).count()
+    seen = {"evidence_mark": mark.lists, "answers_mark": mark.answers}
+    Batch.objects.filter(id__in=in_vain).update(**seen)
+    return Batch.objects.filter(id__in=called[: max(0, room)]).update(next_check_at=now, **seen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sleeper:
+    """A batch that waits for evidence, and what its worker knew when it laid it down."""
+
+    batch_id: UUID
+    lists: int | None
+    answers: int | None
+    names: list[str] | None
+
+    @property
+    def knew(self) -> revocation.Mark:
+        return revocation.Mark(self.lists or 0, self.answers or 0)
+
+
+def _woken(rows: list[_Sleeper]) -> tuple[list[UUID], list[UUID]]:
+    """Those for whom something came, and those for whom the news is none. Who says nothing is woken by anything."""
+    earliest = revocation.Mark(min(row.knew.lists for row in rows), min(row.knew.answers for row in rows))
+    news = revocation.news(since=earliest)
+    called: list[UUID] = []
+    in_vain: list[UUID] = []
+    for row in rows:
+        concerned = not row.names or row.answers is None or news.concerns(row.names, since=row.knew)
+        (called if concerned else in_vain).append(row.batch_id)
+    return called, in_vain
 
 
 @contextmanager

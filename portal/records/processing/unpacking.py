@@ -22,4 +22,7 @@ def open_up(batch: Batch, file: BinaryIO, walk: Walk, *, now: datetime) -> tuple
         raise BatchUnreadable("NO_RECORDS", "Tệp không chứa học bạ (HOC_BA) nào. Hãy kiểm tra lại tệp rồi gửi lại.")
     if not sealed:
         return count, None
-    return count, lists.verify_lists(walk.lists, school_id=batch.school_id, received_at=batch.received_at, now=now)
+    report = lists.verify_lists(
+        walk.lists, school_id=batch.school_id, received_at=batch.received_at, now=now, missing=walk.missing
+    )
+    return count, report

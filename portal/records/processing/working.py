@@ -6,7 +6,7 @@ by one, the suspect has a trial of its own, and only one that is convicted there
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -38,6 +38,7 @@ from portal.schools import revocation
 logger = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
+_MOST_NAMED = 500
 
 
 def process_due(*, clock: Clock = timezone.now, until: datetime | None = None, limit: int = 50) -> int:
@@ -95,7 +96,7 @@ def _work(claim: Claim, *, clock: Clock, until: datetime | None) -> None:
         court = court_for(batch, now=clock())
         if _judge_new(claim, court, file, patience, clock=clock, until=until):
             _judge_waiting(claim, court, patience, now=clock())
-            _finish(claim, patience, now=clock())
+            _finish(claim, court, patience, now=clock())
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +104,14 @@ class _Patience:
     """How this attempt waits if evidence is away: the pause, and the mark from before any evidence was looked at."""
 
     pause: timedelta
-    mark: int
+    mark: revocation.Mark
 
-    def wait(self, claim: Claim, *, now: datetime) -> None:
+    def wait(self, claim: Claim, missing: Collection[str], *, now: datetime) -> None:
         claim.write(
-            next_check_at=now + self.pause, rechecks=claim.batch.rechecks + 1, evidence_mark=self.mark,
-            attempts_in_vain=0, lease_until=None,
+            next_check_at=now + self.pause, rechecks=claim.batch.rechecks + 1, evidence_mark=self.mark.lists,
+            answers_mark=self.mark.answers, attempts_in_vain=0, lease_until=None,
+            # So many would make the row heavy, and nearly any news would concern one of them.
+            waits_for=sorted(missing) if 0 < len(missing) <= _MOST_NAMED else None,
         )  # fmt: skip
 
 
@@ -132,11 +135,12 @@ def _open(claim: Claim, file: BinaryIO, patience: _Patience, *, now: datetime) -
         _refuse(claim, refusal, walk, now=now)
         return False
     if report is not None and report.try_later:
-        patience.wait(claim, now=now)
+        patience.wait(claim, walk.missing, now=now)
         return False
     claim.write(
         state=BatchState.OPENED, opened_at=now, record_count=count, remarks=walk.remarks, next_check_at=None,
         seal_report=report.to_json() if report else None, attempts_in_vain=0, rechecks=0,
+        waits_for=None,
     )  # fmt: skip
     return True
 
@@ -236,14 +240,17 @@ def _judge_waiting(claim: Claim, court: Court, patience: _Patience, *, now: date
         done = raws[-1].position
 
 
-def _finish(claim: Claim, patience: _Patience, *, now: datetime) -> None:
+def _finish(claim: Claim, court: Court, patience: _Patience, *, now: datetime) -> None:
     """OPENED → PROCESSED once every record is judged; else come back after a pause, or when evidence comes."""
     batch = claim.batch
     if Record.objects.filter(batch=batch, state=RecordState.RECEIVED, next_check_at__isnull=False).exists():
-        patience.wait(claim, now=now)
+        patience.wait(claim, court.missing, now=now)
         return
     with transaction.atomic():
-        claim.write(state=BatchState.PROCESSED, processed_at=now, lease_until=None, next_check_at=None, rechecks=0)
+        claim.write(
+            state=BatchState.PROCESSED, processed_at=now, lease_until=None, next_check_at=None, rechecks=0,
+            waits_for=None,
+        )  # fmt: skip
         batch.refresh_from_db(fields=["admitted_count", "refused_count"])
         journal.record(
             action="batch.processed", now=now, subject=("batch", batch.id), school_id=batch.school_id,

@@ -1,8 +1,11 @@
 """Batches that wait for evidence of revocation: asked again more and more rarely, and at once when evidence comes."""
 
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from portal.records import processing
 from portal.records.models import Batch, Record
@@ -12,7 +15,7 @@ from portal.rehearsal.batches import unsigned_batch
 from portal.rehearsal.install import load_revocation_lists
 from portal.rehearsal.pki_files import revocation_list
 from portal.schools import refresh
-from portal.schools.models import RevocationList
+from portal.schools.models import OcspAnswer, RevocationList
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -39,7 +42,7 @@ def waiting(cast, hand_in) -> Batch:
 
 
 def one_list_comes(cast, at: datetime) -> None:
-    """A list that helps nobody who waits here: the signers' own issuers still say nothing."""
+    """A list that helps nobody who waits here: of the signers' issuers, all but one still say nothing."""
     refresh.load_list(data=revocation_list(cast.pki, cast.pki.special_issuer, 12, at), source="", now=at)
 
 
@@ -96,12 +99,88 @@ def test_fresh_evidence_wakes_every_batch_that_waits(cast, hand_in, waiting):
     assert set(Record.objects.values_list("state", flat=True)) == {RecordState.ADMITTED}
 
 
-def test_evidence_that_does_not_help_wakes_once_only(cast, waiting):
+def test_evidence_about_others_wakes_nobody(waiting):
+    due = waiting.next_check_at
+    RevocationList.objects.create(
+        issuer_sha256="0" * 64, der=b"", sha256="1" * 64, this_update=NOW, fetched_at=NOW, source=""
+    )
+    with CaptureQueriesContext(connection) as asked:
+        assert claiming.wake(now=NOW + SECOND) == 0
+    assert len(asked) <= 10
+    assert processing.process_due(clock=lambda: NOW + SECOND) == 0
+    waiting.refresh_from_db()
+    assert (waiting.rechecks, waiting.next_check_at) == (1, due)
+
+
+def test_evidence_about_one_of_several_who_signed_wakes_once_only(cast, waiting):
     one_list_comes(cast, NOW + SECOND)
     assert processing.process_due(clock=lambda: NOW + SECOND) == 1
     waiting.refresh_from_db()
     assert (waiting.rechecks, waiting.next_check_at) == (2, NOW + 121 * SECOND)
     assert processing.process_due(clock=lambda: NOW + 2 * SECOND) == 0
+
+
+def test_a_batch_whose_needs_nobody_noted_is_woken_by_anything_and_once_only(cast, waiting):
+    """As after an upgrade: rows of the version before say nothing about what they wait for."""
+    Batch.objects.filter(id=waiting.id).update(waits_for=None, answers_mark=None)
+    one_list_comes(cast, NOW + SECOND)
+    assert processing.process_due(clock=lambda: NOW + SECOND) == 1
+    waiting.refresh_from_db()
+    assert (waiting.rechecks, waiting.next_check_at) == (2, NOW + 121 * SECOND)
+    assert processing.process_due(clock=lambda: NOW + 2 * SECOND) == 0
+
+
+def test_an_answer_on_one_certificate_wakes_who_waits_for_that_certificate(cast, hand_in, waiting):
+    other = hand_in(cast.made("03"), unsigned_batch(cast.records(cast.made("03"), 1)).data)
+    [wanted, *_] = sorted(set(waiting.waits_for) - set(other.waits_for))
+    answer = OcspAnswer(
+        certificate_sha256=wanted, issuer_sha256="0" * 64, der=b"", sha256="1" * 64, this_update=NOW, fetched_at=NOW
+    )
+    answer.save()
+    assert claiming.wake(now=NOW + SECOND) == 1
+    assert claiming.wake(now=NOW + SECOND) == 0
+    for batch in (waiting, other):
+        batch.refresh_from_db()
+    assert waiting.next_check_at == NOW + SECOND
+    assert other.next_check_at > NOW + SECOND
+
+
+def test_thousands_that_wait_are_woken_in_portions_the_oldest_first(cast, hand_in, settings):
+    settings.RECORDS = {"check_revocation": True, "wake_at_once": 2}
+    made = cast.made("02")
+    order = [hand_in(made, unsigned_batch(cast.records(made, 1, first=number)).data).id for number in range(5)]
+    for number, batch_id in enumerate(reversed(order)):
+        Batch.objects.filter(id=batch_id).update(received_at=NOW - timedelta(hours=number))
+    order.sort(key=lambda batch_id: Batch.objects.get(id=batch_id).received_at)
+    load_revocation_lists(cast.pki, schools=12, now=NOW)
+    at = NOW + SECOND
+    awake = Batch.objects.filter(next_check_at__lte=at).order_by("received_at").values_list("id", flat=True)
+    assert claiming.wake(now=at) == 2
+    assert list(awake.all()) == order[:2]
+    assert claiming.wake(now=at) == 0  # those two have not been worked on yet
+    processing.process_batch(batch_id=order[0], clock=lambda: at)
+    assert claiming.wake(now=at) == 1
+    assert list(awake.all()) == order[1:3]
+    for _ in range(3):
+        processing.process_due(clock=lambda: at)
+    assert set(Batch.objects.values_list("state", flat=True)) == {BatchState.PROCESSED}
+
+
+def test_a_wake_up_that_breaks_off_wakes_nobody_and_the_next_one_does(cast, waiting, monkeypatch):
+    load_revocation_lists(cast.pki, schools=12, now=NOW)
+    with monkeypatch.context() as patch:
+        patch.setattr(claiming, "_woken", lambda rows: sys.exit(1))
+        with pytest.raises(SystemExit):
+            claiming.wake(now=NOW + SECOND)
+    assert claiming.wake(now=NOW + SECOND) == 1
+
+
+def test_what_a_batch_waits_for_is_forgotten_when_it_is_done(cast, waiting):
+    assert waiting.waits_for
+    load_revocation_lists(cast.pki, schools=12, now=NOW)
+    processing.process_due(clock=lambda: NOW + 60 * SECOND)
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.waits_for) == (BatchState.PROCESSED, None)
 
 
 def test_evidence_that_comes_while_a_worker_judges_is_not_missed(cast, waiting, monkeypatch):
@@ -137,6 +216,7 @@ def test_a_list_whose_own_seal_waits_backs_off_and_wakes_too(cast, hand_in, sett
     made = cast.made("02")
     batch = hand_in(made, cast.signed_list(made, cast.records(made, 2)))
     assert (batch.state, batch.rechecks, batch.next_check_at) == (BatchState.RECEIVED, 1, NOW + 60 * SECOND)
+    assert batch.waits_for
     processing.process_due(clock=lambda: NOW + 60 * SECOND)
     batch.refresh_from_db()
     assert (batch.state, batch.rechecks, batch.next_check_at) == (BatchState.RECEIVED, 2, NOW + 180 * SECOND)

@@ -1,8 +1,10 @@
 """Revocation in the product: required, waited for, told from kept lists, and its evidence stored once."""
 
 from datetime import UTC, datetime, timedelta
+from threading import Event, Thread
 
 import pytest
+from django.db import connection, transaction
 
 from portal.records import processing, queries
 from portal.records.models import Batch, Record
@@ -265,3 +267,25 @@ def _sha256(data: bytes) -> str:
     import hashlib
 
     return hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_list_is_never_seen_before_one_with_a_lower_number(cast):
+    """Whoever has noted the last number has seen them all: otherwise what came late would wake nobody."""
+    second, done = Event(), Event()
+
+    def other() -> None:
+        second.set()
+        refresh.load_list(data=revocation_list(cast.pki, cast.pki.public_issuer, 12, NOW), source="", now=NOW)
+        done.set()
+        connection.close()
+
+    thread = Thread(target=other)
+    with transaction.atomic():
+        refresh.load_list(data=revocation_list(cast.pki, cast.pki.special_issuer, 12, NOW), source="", now=NOW)
+        thread.start()
+        assert second.wait(10)
+        assert not done.wait(0.5)
+    thread.join(10)
+    assert done.is_set()
+    assert RevocationList.objects.count() == 2
