@@ -7,8 +7,6 @@ once per slot of their interval, and the slot's row decides who runs it. Every r
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -20,7 +18,7 @@ from zoneinfo import ZoneInfo
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
-from gateway import circuit, conf, duties, forwarding, notices, outbox, receipts, reconciliation, session
+from gateway import circuit, conf, duties, forwarding, notices, outbox, processes, receipts, reconciliation, session
 from gateway.conf import EndpointDescription
 from gateway.models import Endpoint, Submission, SyncRun
 from gateway.outbox import Claim, Purpose
@@ -76,7 +74,11 @@ def due(*, now: datetime) -> list[str]:
     waiting = Submission.objects.filter(endpoint=endpoint)
     lost = waiting.filter(state=SubmissionState.SENDING, lease_until__lt=now).exists()
     owed = waiting.filter(next_attempt_at__lte=now)
-    if lost or owed.filter(state__in=[SubmissionState.QUEUED, SubmissionState.UNCERTAIN]).exists():
+    if (
+        lost
+        or outbox.held_by_the_dead()
+        or owed.filter(state__in=[SubmissionState.QUEUED, SubmissionState.UNCERTAIN]).exists()
+    ):
         found.append(FORWARD)
     if owed.filter(state=SubmissionState.ACKNOWLEDGED).exists():
         found.append(COLLECT)
@@ -256,5 +258,5 @@ def randomness() -> Random:
 
 
 def worker_name() -> str:
-    """Who holds a lease: host and process."""
-    return f"{socket.gethostname()[:60]}:{os.getpid()}"
+    """Who holds a lease, so named that its death can be seen."""
+    return processes.identity()

@@ -1,8 +1,9 @@
 """The outbox: the only writer of Submission.state and of the rows that belong to a submission.
 
 Claim (one short transaction) → act (no transaction) → settle (one transaction). `enqueueing` puts a frozen document in,
-`claiming` hands due work to one worker, `settling` writes what became of it, `officer` holds, releases and hastens,
-`housekeeping` drops documents that are no longer needed. Enters at: enqueue, claim_due, settle.
+`claiming` hands due work to one worker, `leases` takes back what a dead one left, `settling` writes what became of it
+(and `contradictions` what that says against our ledger), `officer` holds, releases and hastens, `housekeeping` drops
+documents that are no longer needed. Enters at: enqueue, claim_due, settle.
 """
 
 from gateway.outbox.claiming import (
@@ -11,13 +12,13 @@ from gateway.outbox.claiming import (
     Purpose,
     claim_due,
     database_now,
-    expire_leases,
     is_in_doubt,
     load_content,
     load_document,
 )
 from gateway.outbox.enqueueing import NewItem, NotInTransaction, enqueue
 from gateway.outbox.housekeeping import drop_documents
+from gateway.outbox.leases import expire_leases, held_by_the_dead
 from gateway.outbox.officer import (
     ActRefused,
     Counts,
@@ -43,6 +44,7 @@ __all__ = [
     "drop_documents",
     "enqueue",
     "expire_leases",
+    "held_by_the_dead",
     "hold",
     "is_in_doubt",
     "load_content",

@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from gateway import failpoints
 from gateway.exchange import envelope
 from gateway.models import Attempt, Document
+from gateway.outbox.leases import close_lost
 from gateway.states import AttemptOutcome, AttemptPurpose, SubmissionState
 
 Purpose = AttemptPurpose
@@ -50,17 +51,6 @@ _MAY_HAVE_ARRIVED: Final = (
     AttemptOutcome.ACKNOWLEDGED,
 )  # fmt: skip
 _ON_THE_WIRE: Final = "SELECT count(*) FROM gateway_submission WHERE state = 'SENDING' AND endpoint_id = %s"
-
-_EXPIRE: Final = """
-UPDATE gateway_submission SET
-    state = 'UNCERTAIN', lease_until = NULL, next_attempt_at = %(now)s, failures = failures + 1,
-    reason_code = 'LEASE_EXPIRED', reason = 'Tiến trình gửi không báo lại; phải hỏi Bộ trước khi làm gì khác.'
- WHERE id = ANY(ARRAY(
-    SELECT id FROM gateway_submission
-     WHERE state = 'SENDING' AND lease_until < %(now)s
-     LIMIT 500 FOR UPDATE SKIP LOCKED))
-RETURNING id
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +112,7 @@ def claim_due(
         rows = sorted(cursor.fetchall(), key=lambda row: row[12])
         if not rows:
             return []
-        _close_lost(cursor, [row[0] for row in rows], now)
+        close_lost(cursor, [row[0] for row in rows], now)
         attempts = _open_attempts([(row[0], row[1]) for row in rows], purpose, worker, now)
         claims = [_claim(row, attempt, purpose, now) for row, attempt in zip(rows, attempts, strict=True)]
     failpoints.reach("P9")
@@ -143,16 +133,6 @@ def is_in_doubt(claim: Claim, code: str) -> bool:
         number__gt=last[0], purpose=AttemptPurpose.ASK, outcome=AttemptOutcome.NEVER_ARRIVED
     ).exists()
     return last[1] != code or not asked
-
-
-def expire_leases(*, now: datetime) -> int:
-    """SENDING whose worker never came back becomes UNCERTAIN: the bytes may have arrived."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_EXPIRE, {"now": now})
-        lost = [row[0] for row in cursor.fetchall()]
-        if lost:
-            _close_lost(cursor, lost, now)
-    return len(lost)
 
 
 class DocumentDamaged(Exception):
@@ -191,16 +171,6 @@ def database_now() -> datetime:
         cursor.execute("SELECT clock_timestamp()")
         moment: datetime = cursor.fetchone()[0]
     return moment
-
-
-def _close_lost(cursor: Any, submissions: Sequence[UUID], now: datetime) -> None:
-    cursor.execute(
-        """
-        UPDATE gateway_attempt SET outcome = 'LEASE_EXPIRED', code = 'LEASE_EXPIRED', ended_at = %s
-         WHERE outcome = 'OPEN' AND submission_id = ANY(%s)
-        """,
-        [now, list(submissions)],
-    )
 
 
 def _open_attempts(

@@ -61,7 +61,11 @@ def held_although_refused(row: Submission) -> list[Difference]:
     refusals = Attempt.objects.filter(submission=row, outcome=AttemptOutcome.PACKAGE_REFUSED).order_by("-number")
     if refusals.values_list("purpose", flat=True).first() != AttemptPurpose.SEND:
         return []
-    return [Difference(DiscrepancyKind.TAKEN_THERE, _HELD_THERE, ours=SubmissionState.REFUSED, theirs="RECEIVED")]
+    return [
+        Difference(
+            DiscrepancyKind.TAKEN_THERE, _HELD_THERE, ours=SubmissionState.REFUSED, theirs=SubmissionState.ACKNOWLEDGED
+        )
+    ]
 
 
 def verdict_differs(key: str, ours: str, theirs: str, *, refused: bool) -> list[Difference]:

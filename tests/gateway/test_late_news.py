@@ -50,7 +50,7 @@ def test_a_receipt_for_a_package_that_was_closed_as_refused_is_seen_at_once(
     frozen = overtaken("a", "b")
     for _ in range(2):  # told twice, it stays one
         assert not outbox.settle(frozen, Acknowledged(PROOF, 1.0), now=noon).applied
-    assert opened() == [("TAKEN_THERE", "", "REFUSED", "RECEIVED")]
+    assert opened() == [("TAKEN_THERE", "", "REFUSED", "ACKNOWLEDGED")]
     found = Discrepancy.objects.get()
     assert zlib.decompress(bytes(found.evidence or b"")) == PROOF.body
     assert "đã đóng" in found.explanation
@@ -88,7 +88,7 @@ def test_an_answer_still_processing_about_a_refused_package_says_that_it_is_held
     outbox.settle(frozen, Waiting(1.0, "2"), now=noon)
     assert opened() == [], "an answer that names no message proves nothing"
     outbox.settle(frozen, Waiting(1.0, "2", PROOF), now=noon)
-    assert opened() == [("TAKEN_THERE", "", "REFUSED", "RECEIVED")]
+    assert opened() == [("TAKEN_THERE", "", "REFUSED", "ACKNOWLEDGED")]
 
 
 def test_a_package_refused_when_it_was_judged_had_its_receipt_before(
@@ -196,7 +196,7 @@ def test_the_nightly_look_finds_the_same_and_opens_nothing_twice(
         data[:] = lines_there
         reconciliation.reconcile(client=session.client(), since=noon, until=noon + timedelta(days=1), now=noon)
     assert opened() == before
-    assert before == [("TAKEN_THERE", "", "REFUSED", "RECEIVED"), ("TAKEN_THERE", "a", "REFUSED", "ACCEPTED")]
+    assert before == [("TAKEN_THERE", "", "REFUSED", "ACKNOWLEDGED"), ("TAKEN_THERE", "a", "REFUSED", "ACCEPTED")]
 
 
 def test_the_nightly_look_sees_a_refused_package_that_the_ministry_is_still_working_on(
@@ -209,7 +209,7 @@ def test_the_nightly_look_sees_a_refused_package_that_the_ministry_is_still_work
     assert opened() == [], "an empty list names no package"
     peer.answer = token_or(lambda request: receipt(request, ResponseCode="2", data=[]))
     reconciliation.reconcile(client=session.client(), since=noon, until=noon + timedelta(days=1), now=noon)
-    assert opened() == [("TAKEN_THERE", "", "REFUSED", "RECEIVED")]
+    assert opened() == [("TAKEN_THERE", "", "REFUSED", "ACKNOWLEDGED")]
 
 
 def test_people_are_told_once_by_the_next_watch(
