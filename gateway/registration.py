@@ -7,14 +7,17 @@ The sheet holds facts only, no secret. A certificate goes through the same outbo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from gateway import outbox
 from gateway.conf import EndpointDescription
@@ -24,6 +27,9 @@ from signing.errors import SigningError
 from signing.trust import read_certificate
 
 _FIRST_MONTH: Final = 8
+_CONNECTION: Final = "Chứng thư kết nối của Sở"
+_SEAL: Final = "Chứng thư ký số của Sở"
+_CA: Final = "CA của Bộ đã ghim"
 
 
 class RegistrationRefused(Exception):
@@ -37,6 +43,19 @@ class RegistrationRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class SheetCertificate:
+    """One certificate on the sheet."""
+
+    title: str
+    subject: str
+    issuer: str
+    serial: str
+    sha256: str
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Sheet:
     """What is printed and signed."""
 
@@ -44,12 +63,16 @@ class Sheet:
     endpoint: str
     base_url: str
     unit_code: str
+    user_name: str
     source_address: str
     registered_address: str
+    proxy: str
     certificate_subject: str
     certificate_serial: str
     certificate_sha256: str
     certificate_until: datetime | None
+    certificates: tuple[SheetCertificate, ...]  # the connection's, the department's seal, the Ministry's pinned CA
+    missing: tuple[str, ...]  # titles of those that are declared and cannot be read
     our_contact: str
     their_contact: str
 
@@ -57,22 +80,69 @@ class Sheet:
 def sheet(description: EndpointDescription, *, now: datetime) -> Sheet:
     """The sheet for this endpoint."""
     line, about = description.connection, description.endpoint
-    path = Path(line.client_certificate) if line.client_certificate else None
-    facts = read_certificate(path.read_bytes()) if path and path.is_file() else None
+    wanted: dict[str, Callable[[], bytes]] = {}
+    if line.client_certificate:
+        wanted[_CONNECTION] = Path(line.client_certificate).read_bytes
+    if getattr(settings, "GATEWAY_SEAL_CERTIFICATE", ""):
+        wanted[_SEAL] = import_string(settings.GATEWAY_SEAL_CERTIFICATE)
+    if line.ca:
+        wanted[_CA] = Path(line.ca).read_bytes
+    found = {title: _on_sheet(title, read) for title, read in wanted.items()}
+    own = found.get(_CONNECTION)
     return Sheet(
         made_at=now,
         endpoint=about.title,
         base_url=about.base_url,
         unit_code=about.unit_code,
+        user_name=description.login.user_name,
         source_address=line.source_address,
         registered_address=line.registered_address or line.source_address,
-        certificate_subject=str(facts.subject) if facts else "",
-        certificate_serial=facts.serial if facts else "",
-        certificate_sha256=facts.sha256 if facts else "",
-        certificate_until=facts.not_after if facts else None,
+        proxy=line.proxy,
+        certificate_subject=own.subject if own else "",
+        certificate_serial=own.serial if own else "",
+        certificate_sha256=own.sha256 if own else "",
+        certificate_until=own.until if own else None,
+        certificates=tuple(one for one in found.values() if one is not None),
+        missing=tuple(title for title, one in found.items() if one is None),
         our_contact=about.our_contact,
         their_contact=about.contact,
     )
+
+
+def _on_sheet(title: str, read: Callable[[], bytes]) -> SheetCertificate | None:
+    """One certificate; None when it cannot be read, which the sheet says by its title."""
+    try:
+        facts = read_certificate(read())
+    except (OSError, SigningError):
+        return None
+    return SheetCertificate(
+        title, str(facts.subject), str(facts.issuer), facts.serial, facts.sha256, facts.not_before, facts.not_after
+    )
+
+
+def sheet_rows(found: Sheet) -> list[tuple[str, str]]:
+    """The sheet as labelled lines for a terminal, in Vietnamese."""
+    zone = timezone.get_current_timezone()
+    rows = [
+        ("Phiếu lập lúc", f"{found.made_at.astimezone(zone):%d/%m/%Y %H:%M}"),
+        ("Hệ thống", found.endpoint),
+        ("Địa chỉ dịch vụ của Bộ", found.base_url),
+        ("Mã đơn vị gửi", found.unit_code),
+        ("Tên đăng nhập", found.user_name),
+        ("Địa chỉ IP đi ra", found.source_address or "theo tuyến mặc định của máy"),
+        ("Địa chỉ IP đăng ký với Bộ", found.registered_address or "CHƯA KHAI (connection.registered_address)"),
+        ("Máy chủ trung gian", found.proxy or "không dùng"),
+    ]
+    for one in found.certificates:
+        rows += [
+            (one.title, one.subject),
+            ("  Nơi cấp", one.issuer),
+            ("  Số sê-ri", one.serial),
+            ("  Hiệu lực", f"{one.since.astimezone(zone):%d/%m/%Y} – {one.until.astimezone(zone):%d/%m/%Y}"),
+            ("  Dấu vết SHA-256", " ".join(one.sha256[i : i + 4].upper() for i in range(0, len(one.sha256), 4))),
+        ]
+    rows += [(title, "KHÔNG ĐỌC ĐƯỢC; chạy «endpoint check»") for title in found.missing]
+    return [*rows, ("Đầu mối của Sở", found.our_contact), ("Đầu mối của Bộ", found.their_contact)]
 
 
 def register_certificate(

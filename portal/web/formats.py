@@ -21,8 +21,20 @@ def moment_seconds(value: datetime | None) -> str:
     return timezone.localtime(value).strftime("%d/%m/%Y %H:%M:%S") if value else "—"
 
 
-def day(value: date | None) -> str:
+def day(value: date | datetime | None) -> str:
+    """dd/mm/yyyy; of a moment, the day it is in the province."""
+    if isinstance(value, datetime):
+        value = timezone.localtime(value)
     return value.strftime("%d/%m/%Y") if value else "—"
+
+
+def period(since: datetime, until: datetime) -> str:
+    """A stretch of time; whole days by their dates, the last one included, otherwise with the hours."""
+    start, end = timezone.localtime(since), timezone.localtime(until)
+    if any((at.hour, at.minute, at.second) != (0, 0, 0) for at in (start, end)):
+        return f"{moment(since)} – {moment(until)}"
+    first, last = day(start), day(end - timedelta(days=1))
+    return first if first == last else f"{first} – {last}"
 
 
 def iso_moment(value: Any) -> str:

@@ -213,7 +213,18 @@ def test_the_line_is_paused_resumed_and_examined_from_the_command_line(served: P
     assert queries.endpoint_state(now=outbox.database_now()).cause == "BY_OFFICER"
     assert command("endpoint", "resume")["state"] == "OPEN"
     assert command("endpoint", "check")["healthy"] is True
-    assert command("endpoint", "sheet")["certificate_sha256"]
+    sheet = command("endpoint", "sheet")
+    assert sheet["certificate_sha256"] in [one["sha256"] for one in sheet["certificates"]]
+
+
+def test_the_sheet_to_be_registered_is_printed_in_vietnamese(served: Peer) -> None:
+    printed = StringIO()
+    call_command("endpoint", "sheet", stdout=printed)
+    text = printed.getvalue()
+    for words in ("Địa chỉ IP đăng ký với Bộ", "Chứng thư kết nối của Sở", "Dấu vết SHA-256", "Đầu mối của Bộ"):
+        assert words in text
+    assert "certificate_sha256" not in text
+    assert "+00:00" not in text
 
 
 def test_a_page_gets_the_queue_and_one_package_with_its_history(served: Peer, put: Callable[..., UUID]) -> None:

@@ -71,9 +71,12 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def _sheet(self, description: conf.EndpointDescription, as_json: bool) -> None:
-        found = dataclasses.asdict(registration.sheet(description, now=outbox.database_now()))
-        rows = "\n".join(f"{key}: {value}" for key, value in found.items())
-        self.stdout.write(json.dumps(found, ensure_ascii=False, default=str) if as_json else rows)
+        found = registration.sheet(description, now=outbox.database_now())
+        if as_json:
+            self.stdout.write(json.dumps(dataclasses.asdict(found), ensure_ascii=False, default=str))
+            return
+        for label, value in registration.sheet_rows(found):
+            self.stdout.write(f"{label + ':':<28}{value}")
 
     def _switch(self, description: conf.EndpointDescription, act: str, reason: str, as_json: bool) -> None:
         now, row = outbox.database_now(), circuit.row(description)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_noop
 
 from gateway.models import Endpoint
 from gateway.states import EndpointState
+from portal.web.read.line_facts import contact
 
 # Cause → who removes it and how. The codes are the gateway's.
 ADVICE: Mapping[str, str] = {
@@ -67,6 +68,7 @@ class Line:
     not_before_at: datetime | None
     probes_made: int
     failures: int
+    contact: str = ""
 
     @property
     def is_paused(self) -> bool:
@@ -99,4 +101,5 @@ def _line(row: Endpoint) -> Line:
         not_before_at=row.not_before_at,
         probes_made=row.probes_made,
         failures=row.failures_in_a_row,
+        contact=contact(),
     )

@@ -11,7 +11,7 @@ from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
 from gateway import calendar, expiry, stuck, sync
-from gateway.conf import endpoint
+from gateway.conf import EndpointUnreadable, endpoint
 from gateway.models import Endpoint, EndpointEvent, Item, Submission, SyncRun
 from portal.web.formats import moment
 from portal.web.read.run_words import kind_in_words
@@ -51,6 +51,22 @@ def silence(*, now: datetime) -> str:
         return said + " " + _("Chưa có giờ gửi nào sắp tới; kiểm tra khung giờ trong tệp mô tả.")
     after = _("Không gói nào bị mất: các gói đứng chờ và tự đi từ %(until)s. Việc hỏi kết quả vẫn chạy.")
     return said + " " + after % {"until": until}
+
+
+def silence_now(*, now: datetime) -> str:
+    """The same for pages that show more than the line; an unreadable description is the endpoint page's to tell."""
+    try:
+        return silence(now=now)
+    except EndpointUnreadable:
+        return ""
+
+
+def contact() -> str:
+    """Whom to call at the Ministry, as the description says; empty while it cannot be read."""
+    try:
+        return endpoint().endpoint.contact
+    except EndpointUnreadable:
+        return ""
 
 
 def maintenance_ahead(*, now: datetime) -> list[calendar.Announced]:

@@ -15,6 +15,7 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from gateway.models import Discrepancy
 from portal.records.models import Batch, Recall, Record
 from portal.records.states import BatchState, RecallState, RecordState
 from portal.schools.models import Certificate, Level, School
@@ -46,6 +47,7 @@ class Province:
     batches_set_aside: int
     certificates_waiting: int
     recalls_waiting: int
+    discrepancies_open: int
 
 
 def province(year: str) -> Province:
@@ -84,6 +86,7 @@ def _count(year: str) -> Province:
         batches_set_aside=Batch.objects.filter(set_aside_at__isnull=False).count(),
         certificates_waiting=Certificate.objects.filter(state=Certificate.State.REQUESTED).count(),
         recalls_waiting=Recall.objects.filter(state=RecallState.REQUESTED).count(),
+        discrepancies_open=Discrepancy.objects.filter(closed_at__isnull=True).count(),
     )
 
 
@@ -96,7 +99,7 @@ def progress_by(records: QuerySet[Record], field: str) -> dict[Any, Progress]:
 def by_level(records: QuerySet[Record]) -> list[LevelLine]:
     rows = progress_by(records, "level")
     titles = {**dict(Level.choices), "": _("Chưa rõ cấp học")}
-    return [LevelLine(str(titles[key]), rows[key]) for key in titles if key in rows]
+    return [LevelLine(_(str(titles[key])), rows[key]) for key in titles if key in rows]
 
 
 def by_school(schools: list[School], *, year: str = "") -> dict[int, Progress]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 
-from django.db.models import Count, Min, QuerySet
+from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from gateway.models import Receipt, Submission
-from gateway.states import SubmissionState
+from gateway.states import SubmissionKind, SubmissionState
 from portal.web.formats import moment, span
+from portal.web.read.package import with_still_here
 
 SHOWN_BYTES = 200_000
 
@@ -59,12 +60,14 @@ def state_lines() -> list[StateLine]:
 
 
 def listed(state: str) -> QuerySet[Submission]:
-    """Submissions of one state, or all that are not finished yet, oldest first; finished ones newest first."""
-    rows = Submission.objects.select_related("endpoint")
+    """Submissions of one state, or all that are not finished yet, oldest first; finished ones newest first. A refused
+    package is finished once each of its records went into another one or was refused by name."""
+    rows = with_still_here(Submission.objects.select_related("endpoint"))
     if state in SubmissionState.values:
         finished = state in (SubmissionState.ANSWERED, SubmissionState.REFUSED)
         return rows.filter(state=state).order_by("-enqueued_at" if finished else "enqueued_at")
-    return rows.exclude(state=SubmissionState.ANSWERED).order_by("enqueued_at")
+    open_ = ~Q(state__in=[SubmissionState.ANSWERED, SubmissionState.REFUSED])
+    return rows.filter(open_ | Q(state=SubmissionState.REFUSED, is_open=True)).order_by("enqueued_at")
 
 
 _NEXT = {
@@ -82,11 +85,38 @@ _NEXT = {
 }
 
 
-def what_next(row: Submission, *, is_paused: bool) -> str:
-    """What happens next with a submission, in a sentence."""
+_REFUSED = {
+    "DONE": gettext_noop("Không còn việc gì với gói này: từng học bạ đã sang gói khác hoặc đã có kết quả riêng."),
+    "SEAL": gettext_noop(
+        "Bộ không nhận chữ ký của Sở. Các học bạ đứng chờ; sau khi gỡ nguyên nhân và bấm Cho chạy lại ở trang "
+        "Đường truyền, cổng đóng gói và ký lại."
+    ),
+    SubmissionKind.CERTIFICATE: gettext_noop(
+        "Bộ từ chối đăng ký chứng thư này. Xem lý do, sửa rồi gửi đăng ký lại ở trang Đường truyền."
+    ),
+    SubmissionKind.RECALL: gettext_noop("Bộ từ chối cả gói; các đề nghị thu hồi được đóng vào gói khác."),
+}
+
+
+def what_next(row: Submission, *, is_paused: bool, silent: str = "") -> str:
+    """What happens next with a submission, in a sentence. `silent`: why nothing new may leave at this hour, if so."""
     if is_paused and row.next_attempt_at is not None:
         return _("Chờ đường truyền thông trở lại; gói được giữ nguyên và tự đi tiếp.")
+    if silent and row.state == SubmissionState.QUEUED:
+        return _("Chờ hết giờ không gửi; gói được giữ nguyên và tự đi theo thứ tự.")
+    if row.state == SubmissionState.REFUSED:
+        return _(_after_refusal(row))
     return _(_NEXT[SubmissionState(row.state)]) % {"at": moment(row.next_attempt_at), "lease": moment(row.lease_until)}
+
+
+def _after_refusal(row: Submission) -> str:
+    if row.kind == SubmissionKind.CERTIFICATE:
+        return _REFUSED[SubmissionKind.CERTIFICATE]
+    if not getattr(row, "is_open", True):
+        return _REFUSED["DONE"]
+    if row.kind == SubmissionKind.RECALL:
+        return _REFUSED[SubmissionKind.RECALL]
+    return _REFUSED["SEAL"] if row.reason_code.startswith("SEAL") else _NEXT[SubmissionState.REFUSED]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from portal.web import formats
 from portal.web.read.record_file import STATUSES, STEPS, role_in_words, verdict_in_words
-from portal.web.read.run_words import figures_in_words, kind_in_words
+from portal.web.read.run_words import figures_in_words, kind_in_words, state_in_words
 
 register = template.Library()
 
@@ -36,11 +36,13 @@ for _shape in (
     formats.moment,
     formats.moment_seconds,
     formats.day,
+    formats.period,
     formats.iso_moment,
     formats.count,
     formats.size,
     kind_in_words,
     figures_in_words,
+    state_in_words,
     role_in_words,
     verdict_in_words,
     formats.ago,

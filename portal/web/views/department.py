@@ -20,7 +20,7 @@ from portal.web.forms import SchoolFilter, SearchForm
 from portal.web.journalling import keep
 from portal.web.read.batches import batches_of, with_verdicts
 from portal.web.read.line import line_now
-from portal.web.read.line_facts import worries
+from portal.web.read.line_facts import silence_now, worries
 from portal.web.read.overview import busiest_schools, province
 from portal.web.read.records import records_of, searched
 from portal.web.read.schools import listed_schools, school_lines
@@ -53,6 +53,7 @@ def _figures(request: HttpRequest) -> dict[str, object]:
         "sources_away": refresh.away(now=now),
         "held_records": disputes.held_records().count(),
         "worries": _worries(now),
+        "silence": silence_now(now=now),
     }
 
 

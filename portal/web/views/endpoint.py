@@ -18,6 +18,7 @@ from portal.web.forms import MaintenanceForm, ReasonForm
 from portal.web.journalling import keep
 from portal.web.read.line import line_now
 from portal.web.read.line_facts import (
+    contact,
     description_facts,
     expiring,
     history,
@@ -40,12 +41,21 @@ def endpoint(request: HttpRequest) -> HttpResponse:
     return render(request, "web/endpoint.html", _endpoint())
 
 
-@page(Permission.CONTROL_QUEUE, methods=("POST",))
+@page(Permission.CONTROL_QUEUE, methods=("GET", "POST"))
 def endpoint_check(request: HttpRequest) -> HttpResponse:
     """The connection doctor's walk along the line; it sends no package and changes nothing."""
+    if request.method != "POST":
+        return redirect("endpoint")  # the address of a result, opened again later
     context = _endpoint()
     try:
-        context["findings"] = doctor.examine(conf.endpoint(), now=timezone.now())
+        found = doctor.examine(conf.endpoint(), now=timezone.now())
+        context |= {
+            "findings": found,
+            "broken": next((one for one in found if one.outcome == "FAILED"), None),
+            "doubtful": sum(one.outcome == "WARNING" for one in found),
+            "contact": contact(),
+            "examined_at": timezone.now(),
+        }
     except conf.EndpointUnreadable as unreadable:
         context["problem"] = unreadable.message
     keep(request, action="endpoint.examined", subject_kind="endpoint", subject_id="1")
@@ -55,6 +65,22 @@ def endpoint_check(request: HttpRequest) -> HttpResponse:
 @page(Permission.SEE_QUEUE)
 def endpoint_live(request: HttpRequest) -> HttpResponse:
     return render(request, "web/parts/endpoint_live.html", _endpoint())
+
+
+@page(Permission.SEE_QUEUE)
+def runs_live(request: HttpRequest) -> HttpResponse:
+    return render(request, "web/parts/runs_live.html", {"runs": last_runs()})
+
+
+@page(Permission.SEE_QUEUE)
+def registration_sheet(request: HttpRequest) -> HttpResponse:
+    """What the department registers with the Ministry, to be printed and signed. Facts only, no secret."""
+    try:
+        found = registration.sheet(conf.endpoint(), now=timezone.now())
+    except conf.EndpointUnreadable as unreadable:
+        messages.error(request, unreadable.message)
+        return redirect("endpoint")
+    return render(request, "web/registration_sheet.html", {"sheet": found})
 
 
 @page(Permission.SEE_QUEUE)

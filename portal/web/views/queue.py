@@ -20,6 +20,8 @@ from portal.web.access import page, required_actor
 from portal.web.forms import ReasonForm
 from portal.web.journalling import keep
 from portal.web.read.line import line_now
+from portal.web.read.line_facts import contact, silence_now
+from portal.web.read.package import doubt_of, item_lines, with_still_here
 from portal.web.read.queue import listed, receipts_of, state_lines, what_next
 
 PER_PAGE = 50
@@ -39,28 +41,33 @@ def _queue(request: HttpRequest) -> dict[str, object]:
     state = request.GET.get("state", "")
     line = line_now()
     paged = Paginator(listed(state), PER_PAGE).get_page(request.GET.get("trang"))
-    rows = [(row, what_next(row, is_paused=bool(line and line.is_paused))) for row in paged.object_list]
-    return {"states": state_lines(), "state": state, "page": paged, "rows": rows, "line": line}
+    silent, paused = silence_now(now=timezone.now()), bool(line and line.is_paused)
+    rows = [(row, what_next(row, is_paused=paused, silent=silent)) for row in paged.object_list]
+    return {"states": state_lines(), "state": state, "page": paged, "rows": rows, "line": line, "silence": silent}
 
 
 @page(Permission.SEE_QUEUE)
 def submission(request: HttpRequest, submission_id: UUID) -> HttpResponse:
-    found = get_object_or_404(Submission.objects.select_related("endpoint"), pk=submission_id)
+    rows = with_still_here(Submission.objects.select_related("endpoint"))
+    found = get_object_or_404(rows, pk=submission_id)
     line = line_now()
     items = found.items.order_by("position")
     receipts = receipts_of(found)
     if required_actor(request).reads_records and any(one.receipt.kind == "VERDICTS" for one in receipts):
         # The Ministry's answers name pupils, and they are on this page.
         keep(request, action="submission.answers_read", subject_kind="submission", subject_id=str(found.pk))
-    paged = Paginator(items.select_related("record"), PER_PAGE).get_page(request.GET.get("trang"))
+    paged = Paginator(items.select_related("record", "recall"), PER_PAGE).get_page(request.GET.get("trang"))
     context = {
         "submission": found,
-        "next": what_next(found, is_paused=bool(line and line.is_paused)),
+        "next": what_next(found, is_paused=bool(line and line.is_paused), silent=silence_now(now=timezone.now())),
+        "doubt": doubt_of(found),
+        "contact": contact(),
         "attempts": found.attempts.order_by("-number")[:100],
         "receipts": receipts,
         "split_from": found.details.get("split_from", ""),
         "split_into": Submission.objects.filter(details__split_from=str(found.pk)).order_by("enqueued_at"),
         "page": paged,
+        "lines": item_lines(found, paged.object_list),
         "reason_form": ReasonForm(label_suffix=""),
         "acts": _acts(found) if required_actor(request).controls_queue else [],
     }

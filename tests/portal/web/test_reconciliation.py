@@ -52,6 +52,17 @@ def test_every_kind_of_difference_says_in_both_languages_what_to_do(house, brows
     assert str(ADVICE[kind]) not in english
 
 
+def test_both_sides_of_a_difference_are_told_in_words_and_counted_on_the_first_page(house, browser, difference):
+    client = browser(house.officer)
+    for address in (reverse("discrepancies"), reverse("discrepancy", args=[difference.pk])):
+        text = client.get(address).content.decode()
+        assert "Bộ chấp nhận" in text
+        assert "Bộ từ chối" in text
+        assert ">REJECTED<" not in text
+    overview = client.get(reverse("overview")).content.decode()
+    assert "Khác với Bộ, chưa đóng</a></dt><dd>1<" in overview
+
+
 def test_an_inspector_reads_differences_and_may_not_act(house, browser, difference):
     client = browser(house.inspector)
     page = client.get(reverse("discrepancy", args=[difference.pk]))
@@ -84,6 +95,7 @@ def test_a_comparison_is_asked_for_with_something_to_compare_and_kept_as_a_row(h
     page = client.get(reverse("discrepancies")).content.decode()
     assert "Đang làm" in page
     assert "không có dịch vụ nào liệt kê" in page, "what reconciliation cannot see is said"
+    assert ">01/06/2026<" in page, "the day that was asked for, not the one before it in UTC"
 
 
 def test_a_comparison_that_waits_for_the_line_says_so(house, browser):
