@@ -183,8 +183,12 @@ def resume(*, batch: Batch, actor: Any, reason: str, now: datetime) -> bool:
     return bool(changed)
 
 
+@transaction.atomic
 def _claim(batch_id: UUID, *, alone: bool, now: datetime) -> Claim | None:
-    """Take the batch. Whoever holds the lock need not wait for the lease: the former worker is dead or done."""
+    """Take the batch. Whoever holds the lock need not wait for the lease: the former worker is dead or done.
+
+    Who takes it and cannot even read it (a schema that is changing) has not taken it: that is no attempt in vain.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """

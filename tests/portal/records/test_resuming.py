@@ -5,10 +5,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
+from django.db import ProgrammingError, connection
 
 from portal.records import processing
 from portal.records.models import Batch, Content, Record
@@ -138,3 +140,28 @@ def test_kill_minus_nine_at_any_moment_loses_and_doubles_nothing(cast, hand_in, 
     assert (batch.state, batch.admitted_count) == (BatchState.PROCESSED, 60)
     assert positions(batch) == list(range(1, 61))
     assert {row.lookup_uuid for row in batch.records.all()} == {one.lookup_uuid for one in made}
+
+
+@contextmanager
+def former_schema() -> Iterator[None]:
+    """As while a newer schema is taken back, or not yet there: a column that the program knows is not in the table."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE records_batch RENAME COLUMN waits_for TO waited_for")
+        try:
+            yield
+        finally:
+            cursor.execute("ALTER TABLE records_batch RENAME COLUMN waited_for TO waits_for")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_schema_that_the_program_does_not_know_counts_against_no_batch(cast, hand_in):
+    school = cast.made("02")
+    batch = hand_in(school, unsigned_batch(cast.records(school, 2)).data, process=False)
+    with former_schema():
+        for _ in range(20):
+            with pytest.raises(ProgrammingError):
+                processing.process_batch(batch_id=batch.id, clock=lambda: NOW)
+    batch.refresh_from_db()
+    assert (batch.attempts_in_vain, batch.attempts_made, batch.next_check_at, batch.set_aside_at) == (0, 0, None, None)
+    process(batch)
+    assert (batch.state, batch.admitted_count) == (BatchState.PROCESSED, 2)

@@ -4,6 +4,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -224,3 +225,18 @@ def test_a_list_whose_own_seal_waits_backs_off_and_wakes_too(cast, hand_in, sett
     processing.process_due(clock=lambda: NOW + 61 * SECOND)
     batch.refresh_from_db()
     assert (batch.state, batch.admitted_count, batch.rechecks) == (BatchState.PROCESSED, 2, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_newest_step_of_the_schema_may_be_taken_back_and_forth_over_batches_that_wait(cast, waiting):
+    """What is forgotten by it is our own pace: the batch is looked at once more than needed, and goes on."""
+    try:
+        call_command("migrate", "records", "0008", verbosity=0, skip_checks=True)
+    finally:
+        call_command("migrate", "records", verbosity=0, skip_checks=True)
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.rechecks, waiting.waits_for) == (BatchState.OPENED, 1, None)
+    load_revocation_lists(cast.pki, schools=12, now=NOW)
+    assert processing.process_due(clock=lambda: NOW + SECOND) == 1
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.admitted_count) == (BatchState.PROCESSED, 3)

@@ -12,6 +12,8 @@ from random import Random
 from typing import Any, cast
 
 import pytest
+from django.db import migrations, models
+from django.db.migrations.operations.base import Operation
 
 from deploy.embedded.environment import BASE
 from portal.rehearsal.campaign import clock_faults
@@ -21,7 +23,7 @@ from portal.rehearsal.campaign.nemesis import Nemesis
 from portal.rehearsal.campaign.site import Gate, Site
 from portal.rehearsal.campaign.slow_line import Relay
 from portal.rehearsal.campaign.storage_faults import flipped
-from portal.rehearsal.campaign.upgrade_faults import last_steps
+from portal.rehearsal.campaign.upgrade_faults import _loses, last_steps
 
 
 def planned(kinds: list[Kind], faults: int) -> Counter[str]:
@@ -144,6 +146,25 @@ def test_the_wall_clock_of_a_python_process_jumps_while_it_runs_and_its_waits_st
 def test_every_stage_is_one_whose_progress_is_watched() -> None:
     known: set[Any] = set(Stage)
     assert {kind.stage for kind in all_kinds()} <= known
+
+
+def test_the_records_room_too_is_taken_back_while_its_newest_step_is_about_our_own_pace() -> None:
+    assert {room for room, _ in last_steps()} == {"gateway", "records"}
+
+
+@pytest.mark.parametrize(
+    ("operation", "loses"),
+    [
+        (migrations.AddField("Batch", "waits_for", models.TextField()), False),
+        (migrations.AddField("Batch", "declared_year", models.TextField()), True),
+        (migrations.RemoveField("Batch", "waits_for"), True),
+        (migrations.AlterField("Record", "findings", models.TextField()), True),
+        (migrations.AddField("SealingState", "cause", models.TextField()), False),
+        (migrations.RunSQL("SELECT 1", "SELECT 1"), False),
+    ],
+)
+def test_what_somebody_said_is_never_thrown_away_by_a_step_back(operation: Operation, loses: bool) -> None:
+    assert _loses(operation) is loses
 
 
 def test_a_step_back_exists_and_is_the_newest_but_one_migration() -> None:
