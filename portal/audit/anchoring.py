@@ -6,10 +6,11 @@ numbers are normal (rolled-back acts); a row that turns up inside a sealed run i
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import OperationalError, connection, transaction
+from django.db.models import F, Q
 
 from portal.audit import merkle
 from portal.audit.models import Block, Entry
@@ -21,8 +22,9 @@ MOST_ENTRIES_IN_A_BLOCK = 50_000
 _LOCK = 0x6E6B  # advisory lock: one sealer at a time
 _FIELDS = (
     "id", "at", "actor_id", "actor_name", "action", "subject_kind", "subject_id", "school_id", "reason", "detail",
-    "address",
+    "address", "written_at",
 )  # fmt: skip
+_WITHOUT_CLOCK, _WITH_CLOCK = 1, 2  # how a block digests its entries
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def seal_up_to(end: int, *, now: datetime) -> Block | None:
     rows = list(_entries(first_open, end)[:MOST_ENTRIES_IN_A_BLOCK])
     if not rows:
         return None
-    leaves = [_leaf(row) for row in rows]
+    leaves = [_leaf(row, _WITH_CLOCK) for row in rows]
     number = last.number + 1 if last else 1
     previous = bytes(last.digest) if last else merkle.GENESIS
     root = merkle.root(leaves)
@@ -88,7 +90,7 @@ def seal_up_to(end: int, *, now: datetime) -> Block | None:
     )
     return Block.objects.create(
         number=number, first_entry=first_open, last_entry=sealed_end, entries=len(rows),
-        root=root, previous=previous, digest=digest, sealed_at=now,
+        root=root, previous=previous, digest=digest, sealed_at=now, leaf_format=_WITH_CLOCK,
     )  # fmt: skip
 
 
@@ -114,6 +116,25 @@ def verify(*, anchors: Iterable[Anchor] = ()) -> Iterator[Fault]:
         yield from _faults_against(anchor)
 
 
+@dataclass(frozen=True)
+class ClockDifference:
+    """An entry whose machine had another time than the database; positive: the machine's clock was ahead."""
+
+    number: int
+    action: str
+    seconds: float
+
+
+def clock_differences(*, limit: timedelta) -> Iterator[ClockDifference]:
+    """Entries whose two clocks are further apart than this, in the order of the database. No fault of the chain: an act
+    may last, and a clock may be wrong; but by the first clock alone their order is not to be trusted."""
+    ahead, behind = F("written_at") + limit, F("written_at") - limit
+    apart = Entry.objects.filter(Q(at__gt=ahead) | Q(at__lt=behind), written_at__isnull=False).order_by("pk")
+    for number, action, at, written_at in apart.values_list("pk", "action", "at", "written_at").iterator():
+        assert written_at is not None
+        yield ClockDifference(number, action, (at - written_at).total_seconds())
+
+
 def _faults_against(anchor: Anchor) -> Iterator[Fault]:
     digest = Block.objects.filter(number=anchor.number).values_list("digest", flat=True).first()
     if digest is None:
@@ -128,7 +149,10 @@ def _faults_of(block: Block, previous: bytes, number: int, first: int) -> Iterat
     if bytes(block.previous) != previous:
         yield Fault(block.number, "CHAIN_BROKEN", f"Khối {block.number} không nối với khối trước.")
     rows = list(_entries(block.first_entry, block.last_entry))
-    root = merkle.root([_leaf(row) for row in rows])
+    if block.leaf_format not in (_WITHOUT_CLOCK, _WITH_CLOCK):
+        yield Fault(block.number, "BLOCK_ALTERED", f"Khối {block.number} đã bị sửa.")
+        return
+    root = merkle.root([_leaf(row, block.leaf_format) for row in rows])
     if len(rows) != block.entries:
         yield Fault(
             block.number, "ENTRIES_MISSING_OR_ADDED",
@@ -148,5 +172,7 @@ def _entries(first: int, last: int) -> "QuerySet[Entry, tuple[Any, ...]]":
     return Entry.objects.filter(id__gte=first, id__lte=last).order_by("id").values_list(*_FIELDS)
 
 
-def _leaf(row: tuple[Any, ...]) -> bytes:
-    return merkle.leaf(**dict(zip(("number", *_FIELDS[1:]), row, strict=True)))
+def _leaf(row: tuple[Any, ...], leaf_format: int) -> bytes:
+    named = dict(zip(("number", *_FIELDS[1:]), row, strict=True))
+    written_at = named.pop("written_at")
+    return merkle.leaf(**named, clock=(written_at,) if leaf_format == _WITH_CLOCK else ())

@@ -25,11 +25,15 @@ def leaf(
     reason: str,
     detail: object,
     address: str | None,
+    clock: Sequence[datetime | None] = (),
 ) -> bytes:
-    """Digest of one entry: every stored field, in one canonical JSON array."""
+    """Digest of one entry: every stored field, in one canonical JSON array.
+
+    `clock` holds the database's moment of writing in blocks of format 2, and nothing in those of format 1.
+    """
     fields = [
         number,
-        at.astimezone(UTC).isoformat(timespec="microseconds"),
+        _moment(at),
         actor_id,
         actor_name,
         action,
@@ -39,6 +43,7 @@ def leaf(
         reason,
         detail,
         address,
+        *map(_moment, clock),
     ]
     text = json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(b"\x00" + text.encode()).digest()
@@ -60,6 +65,10 @@ def block_digest(*, number: int, first: int, last: int, entries: int, root: byte
     """Digest of a block: its number, its run of entries, their root, and the block before it."""
     head = f"{number}|{first}|{last}|{entries}|".encode()
     return hashlib.sha256(b"\x02" + head + root + previous).digest()
+
+
+def _moment(at: datetime | None) -> str | None:
+    return at.astimezone(UTC).isoformat(timespec="microseconds") if at is not None else None
 
 
 def _node(left: bytes, right: bytes) -> bytes:

@@ -22,10 +22,21 @@ def append_only(name: str) -> list[pgtrigger.Trigger]:
     ]
 
 
+class DatabaseClock(models.Func):
+    """The database's own time, which moves on within a transaction."""
+
+    function = "clock_timestamp"
+    arity = 0
+    output_field = models.DateTimeField()
+
+
 class Entry(models.Model):
     """One thing that somebody did, or one reading of personal data."""
 
+    # The clock of the machine that acted, and that of the database: several machines, one database. Entries of before
+    # there were two have only the first.
     at = models.DateTimeField("lúc")
+    written_at = models.DateTimeField("ghi lúc (cơ sở dữ liệu)", null=True, db_default=DatabaseClock())
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     actor_name = models.CharField("ai", max_length=150)
     action = models.CharField("việc", max_length=60)
@@ -61,6 +72,8 @@ class Block(models.Model):
     root = models.BinaryField("gốc Merkle")
     previous = models.BinaryField("khối trước")
     digest = models.BinaryField("dấu vết khối")
+    # How its entries were digested: 1 without the database's clock, 2 with it.
+    leaf_format = models.SmallIntegerField("cách tính dòng", db_default=1)
     sealed_at = models.DateTimeField("đóng lúc")
 
     class Meta:

@@ -1,6 +1,7 @@
 """`manage.py journal verify|seal|head`: the chain of the journal, for officers and auditors."""
 
 from argparse import ArgumentParser
+from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -8,6 +9,8 @@ from django.utils import timezone
 
 from portal.audit import anchoring
 from portal.audit.models import Block
+
+_SHOWN = 20
 
 
 class Command(BaseCommand):
@@ -19,11 +22,18 @@ class Command(BaseCommand):
             "--anchor", nargs=2, action="append", default=[], metavar=("SỐ", "DẤU_VẾT"),
             help="verify: khối đã ghi để ngoài (kết quả của head) phải còn nguyên",
         )  # fmt: skip
+        parser.add_argument(
+            "--clock-limit", type=int, default=300, metavar="GIÂY",
+            help="verify: kể những dòng mà giờ của máy ghi lệch giờ của cơ sở dữ liệu quá mức này",
+        )  # fmt: skip
 
-    def handle(self, *args: Any, what: str, anchor: list[list[str]], **options: Any) -> None:
+    def handle(self, *args: Any, what: str, anchor: list[list[str]], clock_limit: int, **options: Any) -> None:
+        if clock_limit < 0:
+            raise CommandError("--clock-limit: số giây không được âm.")
         match what:
             case "verify":
                 self._verify([_anchor(number, digest) for number, digest in anchor])
+                self._clocks(clock_limit)
             case "seal":
                 block = anchoring.seal(now=timezone.now())
                 self.stdout.write(f"Đã đóng khối {block.number}." if block else "Không có dòng mới để đóng.")
@@ -37,6 +47,17 @@ class Command(BaseCommand):
         if faults:
             raise CommandError(f"Nhật ký bị hỏng từ khối {faults[0].block}.")
         self.stdout.write(f"Nhật ký nguyên vẹn: {Block.objects.count()} khối.")
+
+    def _clocks(self, limit: int) -> None:
+        """Told, and no fault: the chain is what it was, but these lines' own time is not to be trusted."""
+        count, shown = 0, []
+        for one in anchoring.clock_differences(limit=timedelta(seconds=limit)):
+            count += 1
+            if count <= _SHOWN:
+                shown.append(f"  dòng {one.number}  {one.action}  {one.seconds:+.0f} giây")
+        if count:
+            self.stdout.write(f"Đồng hồ: {count} dòng có giờ của máy ghi lệch quá {limit} giây so với cơ sở dữ liệu.")
+            self.stdout.write("\n".join([*shown, *(["  …"] if count > _SHOWN else [])]))
 
     def _head(self) -> None:
         last = anchoring.head()
