@@ -39,7 +39,7 @@ class Wish:
     faults: int
     seed: str
     only: str = ""
-    pairs: bool = False
+    pairs: bool = True
     minutes: float = 14.0
     quiet_seconds: float = 120.0
     isolated: bool = False
@@ -144,6 +144,7 @@ class Campaign:
             "seed": self.wish.seed,
             "faults": len(nemesis.injected),
             "asked_for": self.wish.faults,
+            "pairs": nemesis.paired,
             "records_in": findings.counts["records_in"],
             **{name: findings.counts[name] for name in VIOLATIONS},
             "clean": clean,

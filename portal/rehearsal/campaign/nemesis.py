@@ -1,22 +1,23 @@
 """Injects the faults: every kind its share, in an order that follows from the seed, several lanes at the same time.
 
-Faults overlap because the lanes do not wait for each other; with `pairs` two kinds are also struck at the same moment.
-What found no occasion is tried again while there is time, and never counted as injected.
+Faults overlap because the lanes do not wait for each other; with `pairs` two kinds of different lanes are also struck
+at the same moment. What found no occasion is tried again while there is time, and never counted as injected.
 """
 
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import cycle, islice
+from itertools import islice
 from random import Random
 
 from portal.rehearsal.campaign.kinds import Kind, Missed, NotRun, Stage
 from portal.rehearsal.campaign.site import Site
 
 _TRIES = 4
-_PAIR_SHARE = 0.25
+_PAIR_SHARE = 0.15
 _SPREAD = 0.75
 # The line has by far the most kinds: several threads work on them.
 _THREADS = {"line": 3}
@@ -39,11 +40,14 @@ class Nemesis:
     faults: int
     seed: str
     deadline: float
-    pairs: bool = False
+    pairs: bool = True
+    paired: int = 0
     injected: list[Injected] = field(default_factory=list)
     missed: Counter[str] = field(default_factory=Counter)
     not_run: dict[str, str] = field(default_factory=dict)
     troubles: list[str] = field(default_factory=list)
+    _partners: list[Kind] = field(default_factory=list)
+    _lanes: defaultdict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self) -> None:
@@ -55,6 +59,7 @@ class Nemesis:
                 self.not_run[kind.name] = obstacle
             else:
                 able.append(kind)
+        self._partners = [kind for kind in able if not kind.most]
         plan = self._plan(able)
         threads = [
             threading.Thread(target=self._work, args=(share, f"{lane}/{number}"), name=f"nemesis-{lane}", daemon=True)
@@ -91,7 +96,6 @@ class Nemesis:
 
     def _work(self, share: Sequence[Kind], name: str) -> None:
         rng = Random(f"{self.seed}/{name}")
-        partners = cycle(share)
         waiting = deque((kind, 1) for kind in share)
         started, turns = time.monotonic(), 0
         step = _SPREAD * (self.deadline - started) / max(len(share), 1)
@@ -100,17 +104,51 @@ class Nemesis:
             self.site.pause(max(0.0, started + turns * step * rng.uniform(0.8, 1.0) - time.monotonic()))
             turns += 1
             kind, tries = waiting.popleft()
-            if self.pairs and rng.random() < _PAIR_SHARE:
-                self._pair(kind, next(partners), rng)
-            elif not self._strike(kind, rng) and tries < _TRIES:
+            if not self._turn(kind, rng) and tries < _TRIES:
                 waiting.append((kind, tries + 1))
 
-    def _pair(self, one: Kind, other: Kind, rng: Random) -> None:
-        """The same moment for both; each has a generator of its own, so the order of threads changes nothing."""
-        second = threading.Thread(target=self._strike, args=(other, Random(rng.random())), daemon=True)
+    def _turn(self, kind: Kind, rng: Random) -> bool:
+        """One fault, or two at the same moment, each of them the only one of its lane."""
+        with self._lane(kind, wait=True) as mine:
+            assert mine
+            # What stops everything for seconds comes alone, and as often as it says.
+            if not self.pairs or kind.most or rng.random() >= _PAIR_SHARE:
+                return self._strike(kind, rng)
+            others = [other for other in self._partners if other is not kind and other.lane != kind.lane]
+            if not others:
+                return self._strike(kind, rng)
+            other = rng.choice(others)
+            with self._lane(other, wait=False) as free:
+                return self._pair(kind, other, rng) if free else self._strike(kind, rng)
+
+    def _pair(self, one: Kind, other: Kind, rng: Random) -> bool:
+        """Each has a generator of its own: the order of threads changes nothing."""
+        struck, chance = [False], Random(rng.random())
+
+        def strike_other() -> None:
+            struck[0] = self._strike(other, chance)
+
+        second = threading.Thread(target=strike_other, name="nemesis-pair", daemon=True)
         second.start()
-        self._strike(one, rng)
+        done = self._strike(one, rng)
         second.join(60)
+        with self._lock:
+            self.paired += done and struck[0]
+        return done
+
+    @contextmanager
+    def _lane(self, kind: Kind, *, wait: bool) -> Iterator[bool]:
+        """Whether the kind's lane is free for it; several may be under way in a lane that has threads for them."""
+        if kind.lane in _THREADS:
+            yield True
+            return
+        lock = self._lanes[kind.lane]
+        free = lock.acquire(blocking=wait)
+        try:
+            yield free
+        finally:
+            if free:
+                lock.release()
 
     def _strike(self, kind: Kind, rng: Random) -> bool:
         started = time.monotonic()

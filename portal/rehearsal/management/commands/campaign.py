@@ -39,7 +39,9 @@ class Command(BaseCommand):
         parser.add_argument("--faults", type=int, default=60)
         parser.add_argument("--seed", default="1")
         parser.add_argument("--only", default="", help="chỉ những loại lỗi có tên bắt đầu như vậy, cách nhau dấu phẩy")
-        parser.add_argument("--pairs", action="store_true", help="thêm từng cặp lỗi cùng lúc")
+        parser.add_argument(
+            "--pairs", action=argparse.BooleanOptionalAction, default=True, help="có từng cặp lỗi cùng một lúc"
+        )
         parser.add_argument("--minutes", type=float, help="thời hạn gây lỗi; không nêu thì theo số lỗi, ít nhất 11,5")
         parser.add_argument("--quiet", type=float, default=120.0, help="thời hạn yên lặng, giây")
         parser.add_argument("--outage", action="store_true", help="Bộ ngừng ba ngày, rồi trở lại")

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -49,6 +50,38 @@ def test_five_hundred_faults_hold_every_kind_and_heavy_ones_only_so_often() -> N
 def test_heavy_kinds_chosen_alone_are_struck_as_often_as_asked() -> None:
     heavy = [kind for kind in all_kinds() if kind.name == "backup:restored"]
     assert planned(heavy, 7) == {"backup:restored": 7}
+
+
+def test_pairs_strike_two_kinds_of_different_lanes_at_once_and_no_lane_twice() -> None:
+    under_way: Counter[str] = Counter()
+    together: set[frozenset[str]] = set()
+    twice: list[str] = []
+    lock = threading.Lock()
+
+    def kind(name: str, lane: str, most: int = 0) -> Kind:
+        def strike(_site: Site, _rng: Random) -> None:
+            with lock:
+                under_way[lane] += 1
+                twice.extend(lane for lane, count in under_way.items() if count > 1)
+                together.add(frozenset(+under_way))
+            time.sleep(0.002)
+            with lock:
+                under_way[lane] -= 1
+
+        return Kind(name, Stage.INTAKE, strike, lane, most=most)
+
+    kinds = [kind(f"{lane}:{number}", lane) for lane in ("one", "two", "three") for number in range(3)]
+    kinds.append(kind("heavy", "three", most=2))
+    site = cast(Site, SimpleNamespace(over=threading.Event(), pause=lambda seconds: time.sleep(min(seconds, 0.01))))
+    nemesis = Nemesis(site=site, kinds=kinds, faults=200, seed="1", deadline=time.monotonic() + 60)
+    nemesis.run()
+    counts = nemesis.counts()
+    assert nemesis.paired > 5
+    assert sum(counts.values()) == 200 + nemesis.paired
+    assert counts["heavy"] == 2
+    assert not twice
+    assert any(len(lanes) > 1 for lanes in together)
+    assert not nemesis.troubles
 
 
 def test_the_gate_waits_for_those_inside_and_lets_nobody_in() -> None:
