@@ -103,13 +103,6 @@ def not_before(endpoint: Endpoint, moment: datetime) -> None:
     Endpoint.objects.filter(pk=endpoint.pk).update(not_before_at=Greatest(F("not_before_at"), moment))
 
 
-def note_too_big(endpoint: Endpoint, document_bytes: int) -> None:
-    """Remember the smallest document that was refused as too big."""
-    Endpoint.objects.filter(pk=endpoint.pk).filter(
-        Q(refused_bytes__isnull=True) | Q(refused_bytes__gt=document_bytes)
-    ).update(refused_bytes=document_bytes)
-
-
 def may_send(endpoint: Endpoint, *, description: EndpointDescription, now: datetime) -> bool:
     """Whether a new package may leave now: open, no Retry-After running, inside the hours of sending."""
     if endpoint.state != EndpointState.OPEN or (endpoint.not_before_at and endpoint.not_before_at > now):

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
 
-from gateway import backoff, circuit, outbox, verdicts
+from gateway import backoff, circuit, outbox, sizes, verdicts
 from gateway.conf import EndpointDescription
 from gateway.ministry.client import Message, MinistryClient
 from gateway.ministry.errors import (
@@ -102,7 +102,7 @@ def judge_line(
         case LinkRefused():
             circuit.pause(endpoint, problem.code, problem.message, description=description, now=now, rng=rng)
         case PackageTooBig():
-            circuit.note_too_big(endpoint, claim.document_bytes)
+            sizes.remember(endpoint, claim.document_bytes, description=description, now=now)
         case PackageRefused(blames_items=False):
             circuit.pause(endpoint, "SEAL_REFUSED", problem.message, description=description, now=now, rng=rng)
         case PackageRefused() | Busy():

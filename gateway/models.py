@@ -1,8 +1,8 @@
 """Rows of the gateway: what is on its way to the Ministry, every try, every answer, and what did not match.
 
-No logic lives here. `outbox` alone writes Submission.state and the rows that belong to it; `circuit` writes Endpoint,
-`sync` SyncRun, `discrepancies` and `reconciliation` Discrepancy. Items carry opaque keys: nothing here knows a school
-or a pupil.
+No logic lives here. `outbox` alone writes Submission.state and the rows that belong to it; `circuit` and `sizes` write
+Endpoint, `sync` SyncRun, `discrepancies` and `reconciliation` Discrepancy. Items carry opaque keys: nothing here knows
+a school or a pupil.
 """
 
 from __future__ import annotations
@@ -67,8 +67,11 @@ class Endpoint(models.Model):
     last_success_at = models.DateTimeField("thông suốt gần nhất", null=True)
     # Retry-After of the whole endpoint: nothing new leaves before.
     not_before_at = models.DateTimeField("không gửi trước", null=True)
-    # The smallest document that was refused as too big (413), remembered so that packing stays below.
+    # The smallest document that was refused as too big (413), when, and under which limit of the description: packing
+    # stays below it for a while (`sizes`).
     refused_bytes = models.PositiveIntegerField("kích thước từng bị từ chối", null=True)
+    refused_at = models.DateTimeField("bị từ chối vì quá lớn lúc", null=True)
+    refused_under = models.PositiveIntegerField("giới hạn trong tệp mô tả lúc đó", null=True)
     # The Ministry's token, shared by all workers: some servers void the former when a new one is issued.
     token = models.TextField("mã phiên", blank=True)
     token_expires_at = models.DateTimeField("mã phiên hết hạn", null=True)

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
 
-from gateway import calendar, circuit, conf, outbox
+from gateway import calendar, circuit, conf, outbox, sizes
 from gateway.models import Attempt, Comparison, Discrepancy, Item, Receipt, Submission, SyncRun
 from gateway.states import EndpointState, SubmissionState, Verdict
 
@@ -155,10 +155,8 @@ def receipt_body(receipt_id: int) -> bytes | None:
 
 
 def size_limit() -> int:
-    """How large a document may be: the description's limit, or less once the Ministry has refused a smaller one."""
-    description = conf.endpoint()
-    refused = circuit.row(description).refused_bytes
-    return min(description.max_document_bytes, refused * 9 // 10) if refused else description.max_document_bytes
+    """How large a document may be: the description's limit, or less while a smaller one is remembered as refused."""
+    return sizes.limit(conf.endpoint(), now=outbox.database_now())
 
 
 def open_discrepancies() -> QuerySet[Discrepancy]:

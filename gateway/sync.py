@@ -95,11 +95,12 @@ def _work(kind: str, clock: Callable[[], datetime], budget: float) -> dict[str, 
         endpoint = circuit.row(description)
         if endpoint.state != EndpointState.OPEN:
             break
+        round_began = clock()
         done = sum(
             _one(purpose, description=description, endpoint=endpoint, now=clock(), rng=rng, counts=counts)
             for purpose in _ORDER[kind]
         )
-        if not done and not _wait_for_next(endpoint, clock(), deadline):
+        if not done and not _wait_for_next(endpoint, round_began, clock(), deadline):
             break
     _record(kind, counts, started_at, clock())
     return dict(counts)
@@ -138,11 +139,12 @@ def _act(claim: Claim, endpoint: Endpoint, now: datetime, rng: Random, counts: C
         counts["fenced"] += 1
 
 
-def _wait_for_next(endpoint: Endpoint, now: datetime, deadline: float) -> bool:
-    """Sleep until the next thing is due, if that is very soon; False when it is not."""
+def _wait_for_next(endpoint: Endpoint, since: datetime, now: datetime, deadline: float) -> bool:
+    """Sleep until the next thing is due, if that is very soon; False when it is not. What was due at `since` and is
+    still there may not be done now; what became due after that was not looked at by everyone."""
     soonest = (
         Submission.objects.filter(endpoint=endpoint, next_attempt_at__isnull=False)
-        .exclude(next_attempt_at__lte=now)
+        .exclude(next_attempt_at__lte=since)
         .order_by("next_attempt_at")
         .values_list("next_attempt_at", flat=True)
         .first()

@@ -18,9 +18,9 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Length
 
-from gateway import failpoints, outbox
+from gateway import failpoints, outbox, sizes
 from gateway.conf import endpoint
-from gateway.models import Document, Endpoint, Submission
+from gateway.models import Document, Submission
 from portal.records import nudge, packing
 from portal.records.conf import conf, seal_profile, sealing_key, stamper
 from portal.records.models import Recall, Record
@@ -123,10 +123,7 @@ def _dispatch_one(group: Group, *, now: datetime, at_once: bool) -> int:
 
 def document_room() -> int:
     """Bytes that records may take up in one package, after the seal and after what the Ministry once found too big."""
-    limits = endpoint()
-    refused = Endpoint.objects.filter(name=limits.name).values_list("refused_bytes", flat=True).first()
-    largest = min(limits.max_document_bytes, refused * 9 // 10 if refused else limits.max_document_bytes)
-    return largest - conf().seal_reserve_bytes
+    return sizes.limit(endpoint(), now=outbox.database_now()) - conf().seal_reserve_bytes
 
 
 def _weigh(group: Group) -> tuple[list[Weighed], datetime | None]:

@@ -1,5 +1,6 @@
 """Scheduled work, nudges and commands: two beats at once, a broker that is away, Celery down."""
 
+import itertools
 import json
 import random
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from kombu.exceptions import OperationalError
 
-from gateway import checks, circuit, conf, failpoints, outbox, queries, reconciliation, session, sync, tasks
+from gateway import checks, circuit, conf, failpoints, outbox, queries, reconciliation, session, sizes, sync, tasks
 from gateway.models import Discrepancy, Endpoint, Item, Submission, SyncRun
 from tests.gateway.peer import Peer, Reply, Request, as_json
 
@@ -63,6 +64,19 @@ def test_a_run_works_off_what_is_due_and_leaves_a_row(served: Peer, put: Callabl
     assert set(Submission.objects.values_list("state", flat=True)) == {"ANSWERED"}
     run = SyncRun.objects.get(kind="FORWARD")
     assert (run.result, run.counts["send"]) == ("DONE", 3)
+
+
+def test_what_becomes_due_while_a_run_looks_around_is_not_left_for_the_next_tick(
+    served: Peer, put: Callable[..., UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put("a")
+    start = outbox.database_now()
+    Submission.objects.update(state="SENDING", next_attempt_at=None, lease_until=start + timedelta(hours=1))
+    due = start + timedelta(seconds=1)
+    Submission.objects.update(state="ACKNOWLEDGED", acknowledged_at=start, next_attempt_at=due, lease_until=None)
+    clock = (start + timedelta(seconds=0.4 * step) for step in itertools.count())
+    monkeypatch.setattr(outbox, "database_now", lambda: next(clock))
+    assert sync.run(sync.COLLECT, budget=20.0)["collect"] >= 1
 
 
 def test_a_run_with_nothing_to_do_leaves_no_row(served: Peer) -> None:
@@ -245,7 +259,7 @@ def test_a_page_gets_the_queue_and_one_package_with_its_history(served: Peer, pu
 
 def test_the_size_limit_learns_from_a_refusal(served: Peer, endpoint: Endpoint) -> None:
     assert queries.size_limit() == conf.endpoint().max_document_bytes
-    circuit.note_too_big(endpoint, 1_000_000)
+    sizes.remember(endpoint, 1_000_000, description=conf.endpoint(), now=outbox.database_now())
     assert queries.size_limit() == 900_000
 
 

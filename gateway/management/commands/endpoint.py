@@ -1,4 +1,4 @@
-"""`manage.py endpoint check|pause|resume|sheet|register-certificate|catalogues`: the line, from the command line."""
+"""`manage.py endpoint check|pause|resume|forget-size|sheet|register-certificate|catalogues`: the line, by command."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.module_loading import import_string
 
-from gateway import circuit, conf, doctor, duties, outbox, registration, session, sync
+from gateway import circuit, conf, doctor, duties, outbox, registration, session, sizes, sync
 from gateway.ministry.errors import MinistryError
 from gateway.states import SubmissionState
 from signing.errors import SigningError
@@ -30,6 +30,7 @@ class Command(BaseCommand):
         pause = acts.add_parser("pause", help="tạm dừng gửi")
         pause.add_argument("--reason", required=True)
         acts.add_parser("resume", help="cho gửi lại")
+        acts.add_parser("forget-size", help="quên cỡ gói từng bị Bộ từ chối (413): Bộ đã nâng giới hạn")
         acts.add_parser("sheet", help="phiếu đăng ký địa chỉ và chứng thư")
         register = acts.add_parser("register-certificate", help="đăng ký chứng thư ký số với Bộ (giao dịch 3, 4)")
         register.add_argument("--kind", required=True, help="mã kiểu chữ ký theo danh mục của Bộ")
@@ -54,6 +55,10 @@ class Command(BaseCommand):
                 self._register(description, options)
             case "catalogues":
                 self._catalogues(description, options["json"])
+            case "forget-size":
+                found = {"changed": sizes.forget(circuit.row(description)), "refused_bytes": None}
+                text = "Đã quên." if found["changed"] else "Không có gì để quên."
+                self.stdout.write(json.dumps(found) if options["json"] else text)
             case act:
                 self._switch(description, act, options.get("reason") or "", options["json"])
 

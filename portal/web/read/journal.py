@@ -37,6 +37,7 @@ ACTIONS: Mapping[str, str] = {
     "endpoint.certificate_sent": gettext_noop("Gửi đăng ký chứng thư của Sở"),
     "endpoint.paused": gettext_noop("Tạm dừng đường truyền"),
     "endpoint.resumed": gettext_noop("Cho đường truyền chạy lại"),
+    "endpoint.size_forgotten": gettext_noop("Quên cỡ gói từng bị từ chối"),
     "maintenance.announced": gettext_noop("Báo bảo trì đường truyền"),
     "maintenance.cancelled": gettext_noop("Huỷ báo bảo trì"),
     "line.paused": gettext_noop("Đường truyền tạm dừng"),

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
-from gateway import calendar, expiry, stuck, sync
+from gateway import calendar, expiry, sizes, stuck, sync
 from gateway.conf import EndpointUnreadable, endpoint
 from gateway.models import Endpoint, EndpointEvent, Item, Submission, SyncRun
 from portal.web.formats import moment
@@ -72,6 +72,30 @@ def contact() -> str:
 def maintenance_ahead(*, now: datetime) -> list[calendar.Announced]:
     """Maintenance that runs or is to come. Raises EndpointUnreadable."""
     return calendar.ahead(endpoint(), now=now)
+
+
+@dataclass(frozen=True)
+class SizeMemory:
+    """What packing keeps below because the Ministry once found it too big, in words."""
+
+    sentence: str
+
+
+def size_memory(*, now: datetime) -> SizeMemory | None:
+    """None while nothing is remembered. Raises EndpointUnreadable."""
+    found = sizes.remembered(endpoint(), now=now)
+    if found is None:
+        return None
+    said = _(
+        "Bộ từ chối gói %(size)s vì quá lớn lúc %(at)s, nên gói mới được đóng dưới %(limit)s tới %(until)s rồi tự thử "
+        "lại. Bộ đã nâng giới hạn: bấm Quên cỡ này; nếu chưa, cùng lắm một gói bị từ chối rồi tự chia nhỏ."
+    )
+    sizes_said = {"size": _megabytes(found.refused_bytes), "limit": _megabytes(found.limit)}
+    return SizeMemory(said % {**sizes_said, "at": moment(found.refused_at), "until": moment(found.until)})
+
+
+def _megabytes(number: int) -> str:
+    return f"{number / 1_000_000:.2f} MB".replace(".", ",")
 
 
 def history() -> list[EndpointEvent]:

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from gateway import calendar, circuit, conf, doctor, registration, sync
+from gateway import calendar, circuit, conf, doctor, registration, sizes, sync
 from portal.accounts.policy import Permission
 from portal.records.reporting import seal_certificate
 from portal.web.access import Opening, page, required_actor
@@ -27,6 +27,7 @@ from portal.web.read.line_facts import (
     registrations,
     runs_listed,
     silence,
+    size_memory,
     worries,
 )
 from portal.web.read.run_words import KINDS
@@ -108,6 +109,7 @@ def _endpoint() -> dict[str, object]:
             "ahead": maintenance_ahead(now=now),
             "expiring": expiring(now=now),
             "worries": worries(now=now),
+            "size_memory": size_memory(now=now),
         }
     except conf.EndpointUnreadable as unreadable:
         return shown | {"problem": unreadable.message}
@@ -115,7 +117,8 @@ def _endpoint() -> dict[str, object]:
 
 @page(Permission.CONTROL_QUEUE, methods=("POST",))
 def endpoint_switch(request: HttpRequest, act: str) -> HttpResponse:
-    """The officer's hand on the line: stop all sending, or let it go on once the cause is gone; with a reason."""
+    """The officer's hand on the line: stop all sending, let it go on once the cause is gone, or forget the size that
+    was once refused; with a reason."""
     if act not in _SWITCHES:
         raise Http404
     form = ReasonForm(request.POST)
@@ -128,8 +131,10 @@ def endpoint_switch(request: HttpRequest, act: str) -> HttpResponse:
         if act == "dung":
             rng = sync.randomness()
             done = circuit.pause(row, "BY_OFFICER", reason, description=description, now=now, rng=rng)
-        else:
+        elif act == "thong":
             done = circuit.resume(row, now=now)
+        else:
+            done = sizes.forget(row)
         if done:
             keep(
                 request, action=f"endpoint.{_SWITCHES[act]}", subject_kind="endpoint", subject_id=row.name,
@@ -142,7 +147,7 @@ def endpoint_switch(request: HttpRequest, act: str) -> HttpResponse:
     return redirect("endpoint")
 
 
-_SWITCHES = {"dung": "paused", "thong": "resumed"}
+_SWITCHES = {"dung": "paused", "thong": "resumed", "quen-co": "size_forgotten"}
 
 
 @page(Permission.CONTROL_QUEUE, methods=("POST",))

@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from gateway import calendar, conf, reconciliation, statement, sync, tasks
+from gateway import calendar, circuit, conf, reconciliation, sizes, statement, sync, tasks
 from gateway.models import Comparison, Discrepancy, EndpointEvent, Maintenance, Submission, SyncRun
 from gateway.states import DiscrepancyKind
 from portal.audit.models import Entry
@@ -167,6 +167,23 @@ def test_an_officer_pauses_the_line_and_lets_it_go_on_with_a_reason(house, brows
     assert endpoint.state == "OPEN"
     acts = Entry.objects.filter(action__startswith="endpoint.").order_by("pk").values_list("action", "reason")
     assert list(acts) == [("endpoint.paused", "Bộ yêu cầu dừng"), ("endpoint.resumed", "Bộ báo xong")]
+
+
+def test_a_size_that_was_refused_is_shown_and_forgotten_by_an_officer_with_a_reason(house, browser):
+    client, endpoint = browser(house.officer), circuit.row(conf.endpoint())
+    assert "Quên cỡ này" not in client.get(reverse("endpoint")).content.decode()
+    sizes.remember(endpoint, 1_234_567, description=conf.endpoint(), now=timezone.now())
+    page = client.get(reverse("endpoint")).content.decode()
+    assert "Bộ từ chối gói 1,23 MB vì quá lớn" in page
+    assert "Quên cỡ này" in page
+    assert "Quên cỡ này</button>" not in browser(house.inspector).get(reverse("endpoint")).content.decode()
+    for reason in ("", "Bộ đã nâng giới hạn"):
+        client.post(reverse("endpoint-switch", args=["quen-co"]), {"reason": reason})
+    endpoint.refresh_from_db()
+    assert endpoint.refused_bytes is None
+    (act,) = Entry.objects.filter(action="endpoint.size_forgotten")
+    assert act.reason == "Bộ đã nâng giới hạn"
+    assert "1,23 MB" not in client.get(reverse("endpoint")).content.decode()
 
 
 def test_the_departments_certificate_is_sent_once_from_the_page_and_its_verdict_is_shown(house, browser):
