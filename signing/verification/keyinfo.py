@@ -18,10 +18,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from signing.errors import TrustStoreUnreadable
 from signing.report import ReportWarning, SubIndication
 from signing.trust import CertificateFacts, read_certificate
+from signing.verification.issuer import is_issuer, is_serial
 from signing.verification.outcome import Refusal
 from signing.verification.structure import check_leaf, check_simple, ds, read_base64
 from signing.xml import Element, local_name
 
+IssuerSerial = tuple[str, str]
 _MAX_CERTIFICATES: Final = 6
 _DSIG11: Final = "http://www.w3.org/2009/xmldsig11#"
 _EC_KEY_VALUE: Final = f"{{{_DSIG11}}}ECKeyValue"
@@ -49,7 +51,7 @@ def read_key_info(element: Element) -> KeyInfo:
     """The certificate of the signer. Raises `Refusal` with NO_SIGNING_CERTIFICATE_FOUND."""
     encoded: list[bytes] = []
     subjects: list[str] = []
-    serials: list[str] = []
+    serials: list[IssuerSerial] = []
     keys: list[Element] = []
     for part in element.iterchildren():
         if part.tag == ds("X509Data"):
@@ -69,15 +71,20 @@ def read_key_info(element: Element) -> KeyInfo:
     signer, others = _pick_signer(facts)
     for key in keys:
         _check_key_value(key, signer)
-    if any(
-        serial != str(int(signer.serial, 16)) and not any(serial == str(int(o.serial, 16)) for o in others)
-        for serial in serials
-    ):
-        raise _none("KEYINFO_CONTRADICTS", "Số sê-ri nêu trong KeyInfo không phải của chứng thư kèm theo. Hãy ký lại.")
+    for name, serial in serials:
+        meant = [item for item in (signer, *others) if is_serial(serial, item)]
+        if not meant:
+            raise _none(
+                "KEYINFO_CONTRADICTS", "Số sê-ri nêu trong KeyInfo không phải của chứng thư kèm theo. Hãy ký lại."
+            )
+        if not any(is_issuer(name, item) for item in meant):
+            raise _none(
+                "KEYINFO_ISSUER_DIFFERS", "Nơi cấp nêu trong KeyInfo không phải của chứng thư kèm theo. Hãy ký lại."
+            )
     return KeyInfo(signer, others, subjects[0] if len(subjects) == 1 and len(facts) == 1 else None)
 
 
-def _read_x509_data(element: Element, encoded: list[bytes], subjects: list[str], serials: list[str]) -> None:
+def _read_x509_data(element: Element, encoded: list[bytes], subjects: list[str], serials: list[IssuerSerial]) -> None:
     check_simple(element)
     for part in element.iterchildren():
         if part.tag == ds("X509Certificate"):
@@ -92,7 +99,7 @@ def _read_x509_data(element: Element, encoded: list[bytes], subjects: list[str],
                 raise _none("KEYINFO_UNEXPECTED", "X509IssuerSerial không đúng cấu trúc. Hãy ký lại.")
             check_leaf(part[0])
             check_leaf(part[1])
-            serials.append((part[1].text or "").strip())
+            serials.append((part[0].text or "", part[1].text or ""))
         else:
             raise _none("KEYINFO_UNEXPECTED", f"X509Data chứa {local_name(part)}, không được phép. Hãy ký lại.")
     if len(encoded) > _MAX_CERTIFICATES:
@@ -137,11 +144,14 @@ def _check_key_value(element: Element, signer: CertificateFacts) -> None:
     if len(parts) != 1:
         raise contradiction
     check_simple(parts[0], attributes=("Id",))
+    same: bool | None
     if parts[0].tag == ds("RSAKeyValue"):
         same = _is_rsa_key(parts[0], signer.public_key)
     elif parts[0].tag == _EC_KEY_VALUE:
         same = _is_curve_point(parts[0], signer.public_key)
     else:
+        same = None
+    if same is None:
         raise _none(
             "KEYINFO_UNEXPECTED",
             f"KeyValue chứa {local_name(parts[0])}, không đối chiếu được với chứng thư. Hãy ký lại.",
@@ -159,17 +169,25 @@ def _is_rsa_key(element: Element, key: object) -> bool:
     return [_integer(item) for item in element.iterchildren()] == [numbers.n, numbers.e]
 
 
-def _is_curve_point(element: Element, key: object) -> bool:
-    """XML Signature 1.1 § 4.5.2.3: a named curve and an uncompressed point; no curve is read from a file."""
+def _is_curve_point(element: Element, key: object) -> bool | None:
+    """XML Signature 1.1 § 4.5.2.3: a named curve and an uncompressed point; no curve is read from a file.
+
+    None where a key is spelt in a way that is not compared: other curves, curves by parameters, compressed points.
+    """
     parts = list(element.iterchildren())
     if [item.tag for item in parts] != [f"{{{_DSIG11}}}NamedCurve", f"{{{_DSIG11}}}PublicKey"]:
-        return False
+        return None
     check_leaf(parts[0], attributes=("URI",))
-    if not isinstance(key, ec.EllipticCurvePublicKey) or parts[0].get("URI") != _CURVES.get(key.curve.name):
+    if not isinstance(key, ec.EllipticCurvePublicKey):
         return False
-    return read_base64(parts[1], "KEYINFO_CONTRADICTS") == key.public_bytes(
-        Encoding.X962, PublicFormat.UncompressedPoint
-    )
+    if key.curve.name not in _CURVES:
+        return None
+    if parts[0].get("URI") != _CURVES[key.curve.name]:
+        return False
+    point = read_base64(parts[1], "KEYINFO_CONTRADICTS")
+    if point[:1] in (b"\2", b"\3"):
+        return None
+    return point == key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 
 
 def _integer(element: Element) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from signing.algorithms import XADES
@@ -19,6 +19,7 @@ from signing.verification.structure import SignatureShape, check_leaf, check_sim
 from signing.xml import Element, local_name
 
 XADES_PROPERTIES_TYPE: Final = "http://uri.etsi.org/01903#SignedProperties"
+_WIDEST_ZONE: Final = timedelta(hours=14)  # XML Schema 1.0 part 2, § 3.2.7.3
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)\Z")
 
 
@@ -172,6 +173,9 @@ def parse_moment(text: str | None) -> datetime:
         fraction, zone = rest[:-6], rest[-6:]
         body = f"{head}.{fraction[:6].ljust(6, '0')}{zone}"
     try:
-        return datetime.fromisoformat(body).astimezone(UTC)
+        moment = datetime.fromisoformat(body)
+        if abs(moment.utcoffset() or timedelta()) > _WIDEST_ZONE:
+            raise ValueError
+        return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise malformed("TIME_MALFORMED", "Thời điểm ký không phải ngày giờ có thật. Hãy ký lại.") from None

@@ -104,7 +104,7 @@ def _target(reference: ReferenceShape, ids: IdMap, root: Element, policy: Signat
         )
     name = match.group(1)
     found: Sequence[Element] = ids.get(name, ())
-    if len(found) > 1:
+    if any(element is not found[0] for element in found[1:]):
         raise malformed(
             "ID_NOT_UNIQUE", f"Id {name} xuất hiện {len(found)} lần trong học bạ. Hãy ký lại với Id duy nhất."
         )

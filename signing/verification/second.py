@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
-from signxml.exceptions import SignXMLException
+from signxml.exceptions import InvalidInput, SignXMLException
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from signing.errors import SigningError
@@ -40,6 +40,8 @@ _METHODS: Final = frozenset(
     and not method.name.startswith(("HMAC", "DSA"))
 )
 _DIGESTS: Final = frozenset({DigestAlgorithm.SHA256, DigestAlgorithm.SHA384, DigestAlgorithm.SHA512})
+_MAX_PREFIXES: Final = 32
+_MAX_REFERENCES: Final = 4
 # Refusals of the fast engine that the second one must share; the others are not mathematics.
 _SHARED: Final = frozenset(
     {SubIndication.HASH_FAILURE, SubIndication.SIG_CRYPTO_FAILURE, SubIndication.SIGNED_DATA_NOT_FOUND}
@@ -50,15 +52,25 @@ class _Verifier(XMLVerifier):
     """signxml for one chosen signature, with canonical forms of nodes parsed on their own.
 
     lxml writes a spurious xmlns="" for inclusive C14N below a default namespace; without this, good records of most
-    school software are refused. The signature is handed in: no search for "the first one".
+    school software are refused. The signature's place is handed in: no search for "the first one". (It is a place, for
+    signxml takes an enveloped signature out of a copy of the tree, and must find it there.)
     """
 
-    chosen: Element | None = None
+    chosen: tuple[int, ...] = ()
 
     def _get_signature(self, root: Element) -> Element:
-        if self.chosen is None:
+        if not self.chosen:
             raise ValueError("no signature chosen")
-        return self.chosen
+        for index in self.chosen:
+            root = root[index]
+        return root
+
+    def _get_inclusive_ns_prefixes(self, transform_node: Element) -> list[str] | None:
+        # libxml2 looks for each prefix at each element.
+        prefixes = [prefix for prefix in super()._get_inclusive_ns_prefixes(transform_node) or () if prefix]  # type: ignore[no-untyped-call]
+        if len(prefixes) > _MAX_PREFIXES:
+            raise InvalidInput("too many prefixes")
+        return prefixes or None
 
     def _c14n(self, nodes: Any, algorithm: CanonicalizationMethod, inclusive_ns_prefixes: Any = None) -> bytes:
         if "exc-c14n" not in algorithm.value and not isinstance(nodes, list) and nodes.getparent() is not None:
@@ -182,9 +194,10 @@ def _pair_id(element: Element | None, name: str) -> str:
 def _check_one(
     root: Element, slot: SignatureSlot, signature: Element, target: Element, policy: SignaturePolicy
 ) -> tuple[bytes, datetime, x509.Certificate]:
+    _check_references(signature, target, policy)
     certificate = _certificate(signature)
     verifier = _Verifier()
-    verifier.chosen = signature
+    verifier.chosen = _place(root, signature)
     expect = SignatureConfiguration(
         require_x509=True, expect_references=True, signature_methods=_METHODS, digest_algorithms=_DIGESTS,
         verification_time=_claimed(signature), default_reference_c14n_method=CanonicalizationMethod.CANONICAL_XML_1_0,
@@ -208,6 +221,26 @@ def _check_one(
             f"Chữ ký {slot.role} không ký đúng {slot.covers}.",
         )
     return wanted, _time_of(times[0]), certificate
+
+
+def _check_references(signature: Element, target: Element, policy: SignaturePolicy) -> None:
+    """Few (signxml parses the whole file again for each), and one by an id in a spelling that the policy resolves."""
+    uris = [item.get("URI") for item in signature.findall(f"{{{_DS}}}SignedInfo/{{{_DS}}}Reference")]
+    if len(uris) > _MAX_REFERENCES:
+        raise malformed("REFERENCE_TOO_MANY", "Chữ ký có quá nhiều tham chiếu.")
+    own = [target.get(name) for name in policy.id_attributes if target.get(name) is not None]
+    if not any(uri == "" or (len(own) == 1 and uri == f"#{own[0]}") for uri in uris):
+        raise Refusal(
+            SubIndication.SIGNED_DATA_NOT_FOUND, "REFERENCE_UNRESOLVED", "Chữ ký không nêu Id của phần phải ký."
+        )
+
+
+def _place(root: Element, element: Element) -> tuple[int, ...]:
+    steps: list[int] = []
+    while element is not root and (parent := element.getparent()) is not None:
+        steps.append(parent.index(element))
+        element = parent
+    return tuple(reversed(steps))
 
 
 def _canonical(element: Element) -> bytes:

@@ -30,6 +30,8 @@ from signing.xml import Element, local_name
 _XML_SPACE: Final = " \t\r\n"
 _MAX_REFERENCES: Final = 4
 _MAX_OBJECTS: Final = 4
+# libxml2 looks for each of them at each element.
+_MAX_PREFIXES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,8 @@ def _read_c14n(element: Element, code: str) -> Method:
             raise malformed("TRANSFORM_CHILD", "Phép chuẩn hoá có tham số lạ. Hãy ký lại.")
         check_simple(parts[0], attributes=("PrefixList",))
         prefixes = tuple(parts[0].get("PrefixList", "").split())
+        if len(prefixes) > _MAX_PREFIXES:
+            raise malformed("TRANSFORM_PREFIXES", "Phép chuẩn hoá nêu quá nhiều tiền tố không gian tên. Hãy ký lại.")
     return Method(c14n, prefixes)
 
 

@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 from lxml import etree
 
 from signing.errors import MalformedDocument
+from signing.xml.effort import check_attributes, check_namespaces, check_scope
 
 Element: TypeAlias = etree._Element
 
@@ -29,7 +30,6 @@ class Limits:
     max_elements: int = 50_000
     max_attributes: int = 50_000
     max_name: int = 256
-    max_text: int = 1_000_000
     max_namespaces: int = 2_000
 
 
@@ -39,6 +39,7 @@ LIST_LIMITS: Final = Limits(
 )
 
 _PIECE: Final = 4 << 20
+_LONG_NAME: Final = "Tệp có tên phần tử hoặc thuộc tính quá dài. Hãy xuất lại tệp."
 _BOM: Final = b"\xef\xbb\xbf"
 _DECLARATION: Final = re.compile(
     rb"""<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*(?:"1\.0"|'1\.0')"""
@@ -48,8 +49,6 @@ _DECLARATION: Final = re.compile(
 _FORBIDDEN: Final = re.compile(rb"<!(?!\[CDATA\[)|<\?")
 # What a list may not hold anywhere, not even within one of its records: then no entity exists in any reading of it.
 _FORBIDDEN_ANYWHERE: Final = re.compile(rb"<!(?!\[CDATA\[|--)")
-_NAMESPACE: Final = re.compile(rb"""xmlns(?::[^\s=<>"']{1,300})?[ \t\r\n]*=[ \t\r\n]*(?:"([^"]*)"|'([^']*)')""")
-_ABSOLUTE: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*:[^\s<&]+\Z")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,10 +66,18 @@ def parse(data: bytes, *, limits: Limits = RECORD_LIMITS) -> Document:
     DECLARATION, NAMESPACE_RELATIVE, NOT_WELL_FORMED, TOO_DEEP, TOO_MANY_ELEMENTS, TOO_MANY_ATTRIBUTES, NAME_TOO_LONG …
     """
     check_bytes(data, limits)
-    _check_namespaces(data, limits)
-    root = _tree(data)
+    root = _tree_of_bounded_effort(data, limits)
     check_tree(root, data, limits)
     return Document(data, root)
+
+
+def _tree_of_bounded_effort(data: bytes, limits: Limits) -> Element:
+    doubtful = check_namespaces(data, limits.max_namespaces)
+    root = _tree(data)
+    if doubtful:
+        check_scope(root)
+    check_attributes(root, data)
+    return root
 
 
 def _tree(data: bytes) -> Element:
@@ -78,6 +85,7 @@ def _tree(data: bytes) -> Element:
         return etree.fromstring(data, _parsers.parser)
     except etree.XMLSyntaxError as error:
         line, column = error.position if error.position else (None, None)
+        _tell_limit(error, line, column)
         code = (
             "NAMESPACE_UNDECLARED" if "not defined" in (error.msg or "") and "amespace" in (error.msg or "") else None
         )
@@ -92,6 +100,19 @@ def _tree(data: bytes) -> Element:
     except (ValueError, LookupError, MemoryError):
         raise MalformedDocument(
             "NOT_WELL_FORMED", "Tệp không đọc được như XML. Hãy xuất lại tệp rồi gửi lại."
+        ) from None
+
+
+def _tell_limit(error: etree.XMLSyntaxError, line: int | None, column: int | None) -> None:
+    """A limit of the parser's own is no proof against the file's syntax. Raises `MalformedDocument`."""
+    said, code = error.msg or "", getattr(error, "code", None)
+    if code == etree.ErrorTypes.ERR_NAME_TOO_LONG:
+        raise MalformedDocument("NAME_TOO_LONG", _LONG_NAME, line, column) from None
+    if code == etree.ErrorTypes.ERR_RESOURCE_LIMIT and "depth" in said:
+        raise MalformedDocument("TOO_DEEP", "Tệp lồng nhau quá nhiều tầng. Hãy xuất lại tệp.", line, column) from None
+    if code == etree.ErrorTypes.ERR_RESOURCE_LIMIT or "too big" in said:
+        raise MalformedDocument(
+            "TEXT_TOO_LONG", "Tệp có một giá trị quá dài. Hãy xuất lại tệp rồi gửi lại.", line, column
         ) from None
 
 
@@ -121,8 +142,7 @@ _parsers = _Parsers()
 def parse_whole(data: bytes, *, limits: Limits) -> Document:
     """A list as one tree, comments and instructions kept; only for `cutting.parse_list`, which sees where they are."""
     check_bytes(data, limits, forbidden=_FORBIDDEN_ANYWHERE)
-    _check_namespaces(data, limits)
-    root = _tree(data)
+    root = _tree_of_bounded_effort(data, limits)
     check_tree(root, data, limits, only_elements=False)
     return Document(data, root)
 
@@ -229,20 +249,6 @@ def _check_constructs(data: bytes, forbidden: re.Pattern[bytes]) -> None:
     )
 
 
-def _check_namespaces(data: bytes, limits: Limits) -> None:
-    if b"xmlns" not in data:
-        return
-    found = _NAMESPACE.findall(data)
-    if len(found) > limits.max_namespaces:
-        raise MalformedDocument("TOO_MANY_NAMESPACES", "Tệp khai báo quá nhiều không gian tên. Hãy xuất lại tệp.")
-    for double, single in set(found):
-        name = double or single
-        if name and not _ABSOLUTE.match(name):
-            raise MalformedDocument(
-                "NAMESPACE_RELATIVE", "Tệp dùng không gian tên XML không tuyệt đối, không được phép. Hãy xuất lại tệp."
-            )
-
-
 def check_list_bytes(data: bytes, limits: Limits) -> None:
     """The bytes of a list before it is cut: comments and instructions are the business of the piece they stand in."""
     check_bytes(data, limits, forbidden=_FORBIDDEN_ANYWHERE)
@@ -266,7 +272,7 @@ def check_tree(root: Element, data: bytes, limits: Limits, *, only_elements: boo
     ):
         raise MalformedDocument("COMMENT", "Tệp có chú thích hoặc chỉ thị XML, không được phép. Hãy xuất lại tệp.")
     if _has_long_tag(data, limits.max_name):
-        raise MalformedDocument("NAME_TOO_LONG", "Tệp có tên phần tử hoặc thuộc tính quá dài. Hãy xuất lại tệp.")
+        raise MalformedDocument("NAME_TOO_LONG", _LONG_NAME)
 
 
 def _has_long_tag(data: bytes, longest: int) -> bool:

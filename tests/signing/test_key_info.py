@@ -20,6 +20,7 @@ from signing.verification.outcome import Refusal
 from signing.verification.second import _Verifier, verify_again
 
 CURVE = ec.generate_private_key(ec.SECP256R1())
+OTHER_CURVE = ec.generate_private_key(ec.SECP256K1())
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 P256, P384 = "urn:oid:1.2.840.10045.3.1.7", "urn:oid:1.3.132.0.34"
 
@@ -37,6 +38,11 @@ def certificate(key) -> str:
 
 def point(key=CURVE) -> str:
     return base64.b64encode(key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)).decode()
+
+
+def point_of(key, *, compressed: bool = False) -> str:
+    form = PublicFormat.CompressedPoint if compressed else PublicFormat.UncompressedPoint
+    return base64.b64encode(key.public_key().public_bytes(Encoding.X962, form)).decode()
 
 
 def curve_value(curve: str = P256, at: str | None = None) -> str:
@@ -69,7 +75,9 @@ def test_a_key_beside_the_certificate_that_says_the_same_is_let_in(value, key):
         (curve_value(at=point(ec.generate_private_key(ec.SECP256R1()))), CURVE, "KEYINFO_CONTRADICTS"),
         (curve_value(P384), CURVE, "KEYINFO_CONTRADICTS"),
         (curve_value(at="AAAA"), CURVE, "KEYINFO_CONTRADICTS"),
-        (curve_value().replace("NamedCurve", "ECParameters"), CURVE, "KEYINFO_CONTRADICTS"),
+        (curve_value().replace("NamedCurve", "ECParameters"), CURVE, "KEYINFO_UNEXPECTED"),
+        (curve_value(at=point_of(CURVE, compressed=True)), CURVE, "KEYINFO_UNEXPECTED"),
+        (curve_value("urn:oid:1.3.132.0.10", point_of(OTHER_CURVE)), OTHER_CURVE, "KEYINFO_UNEXPECTED"),
         (curve_value(), RSA, "KEYINFO_CONTRADICTS"),
         (rsa_value(), CURVE, "KEYINFO_CONTRADICTS"),
         ("", CURVE, "KEYINFO_CONTRADICTS"),
@@ -81,6 +89,28 @@ def test_any_other_key_beside_the_certificate_refuses(value, key, code):
     with pytest.raises(Refusal) as refused:
         read(value, key)
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("issuer", "serial", "code"),
+    [
+        ("CN=A", "5", "OK"),
+        ("CN=A, O=B", " 005\n", "OK"),
+        ("CN=A", "6", "KEYINFO_CONTRADICTS"),
+        ("CN=A", "năm", "KEYINFO_CONTRADICTS"),
+        ("CN=B", "5", "KEYINFO_ISSUER_DIFFERS"),
+        ("", "5", "KEYINFO_ISSUER_DIFFERS"),
+    ],
+)
+def test_issuer_and_serial_beside_the_certificate_are_its_own(issuer, serial, code):
+    data = f"<X509Data><X509Certificate>{certificate(RSA)}</X509Certificate><X509IssuerSerial>"
+    data += f"<X509IssuerName>{issuer}</X509IssuerName><X509SerialNumber>{serial}</X509SerialNumber>"
+    text = f'<KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#">{data}</X509IssuerSerial></X509Data></KeyInfo>'
+    try:
+        found = read_key_info(etree.fromstring(text)).certificate.common_name and "OK"
+    except Refusal as refusal:
+        found = refusal.code
+    assert found == code
 
 
 def test_the_second_engine_compares_keys_of_pss_signatures_too():

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
+from datetime import UTC, datetime
 
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+import signing
 from portal.rehearsal.attacks import attacks
 from portal.rehearsal.spelling import SPELLINGS
+from signing.keys.software import SoftwareKey
+from signing.presets import LIST_POLICY
+from signing.sealing import SealProfile, seal
 from signing.verification.second import agrees, verify_again
 
 
@@ -18,3 +26,29 @@ def test_what_the_fast_engine_accepts_the_second_accepts_too(cast, spelling):
     assert agrees(first, second)
     for name, data in attacks(record, seed=5, share=0.0008):
         assert agrees(cast.verify(data), verify_again(data, cast.primary, cast.trust, at=cast.now)), name
+
+
+@pytest.mark.parametrize("kind", ["XMLDSIG", "XADES_B"])
+@pytest.mark.parametrize("c14n", ["exclusive", "inclusive"])
+@pytest.mark.parametrize("reference", ["id", "whole"])
+def test_both_engines_take_the_seal_around_a_list(cast, kind, c14n, reference):
+    """Its signature stands in what it covers, beside the signing time that it covers too."""
+    department = cast.pki.department
+    key = SoftwareKey(department.certificate.public_bytes(Encoding.DER), (), department.key)
+    plain = b'<DANH_SACH_HOC_BA id="l"><HOC_BA/>\n</DANH_SACH_HOC_BA>'
+    profile = SealProfile(kind=kind, c14n=c14n, reference=reference)
+    sealed = seal(plain, key=key, profile=profile, at=datetime(2026, 6, 1, tzinfo=UTC))
+    policy = replace(LIST_POLICY, revocation="off")
+    for data, passes in ((sealed, True), (sealed.replace(b"<HOC_BA/>", b"<HOC_BA></HOC_BA><HOC_BA/>"), False)):
+        first = signing.verify(data, policy, cast.trust, at=cast.now)
+        second = verify_again(data, policy, cast.trust, at=cast.now)
+        assert (first.passed, second.passed) == (passes, passes)
+        assert agrees(first, second)
+
+
+def test_the_second_engine_does_not_work_for_a_thousand_references_or_prefixes(cast):
+    record = cast.record(0).decode()
+    start, end = record.index("<Reference"), record.index("</Reference>") + len("</Reference>")
+    many = record[:start] + record[start:end] * 1000 + record[end:]
+    found = verify_again(many.encode(), cast.primary, cast.trust, at=cast.now)
+    assert (found.passed, found.code) == (False, "REFERENCE_TOO_MANY")

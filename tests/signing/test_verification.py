@@ -109,6 +109,7 @@ DSIG_EDITS = [
     ("two times", r"(<SigningTime[^<]*</SigningTime>)", r"\1\1", "TIME_TWICE"),
     ("time changed", r"(<SigningTime[^>]*>)20\d\d", r"\g<1>2019", "DIGEST_MISMATCH"),
     ("time without zone", r"(<SigningTime[^>]*>)[^<]*", r"\g<1>2024-05-30T10:00:00", "TIME_MALFORMED"),
+    ("time in no zone", r"(<SigningTime[^>]*>)[^<]*", r"\g<1>2024-05-30T10:00:00+15:00", "TIME_MALFORMED"),
     ("value of other length", r"(<SignatureValue>)[^<]*", r"\g<1>QUJD", "SIGNATURE_WRONG"),
     ("value no base64", r"(<SignatureValue>)[^<]*", r"\g<1>!!", "VALUE_MALFORMED"),
     ("attribute", r"<SignedInfo>", '<SignedInfo evil="1">', "SIGNATURE_ATTRIBUTE"),
