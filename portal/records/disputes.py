@@ -5,18 +5,21 @@ Nothing leaves while it is held. A decision is a person's, with a reason, and st
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import zstandard
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import F, Q
+from pydantic_core import to_json
 
 from portal.audit import journal
 from portal.records import nudge
+from portal.records.admission import standing
 from portal.records.admission.court import court_for
-from portal.records.admission.judging import Judged
+from portal.records.admission.judging import Judged, judge
+from portal.records.admission.opening import RawRecord
 from portal.records.admission.second_look import ENGINES_DISAGREE, about_disagreement, about_refusal
 from portal.records.admission.wording import CHECK_KILLS
 from portal.records.conf import conf
@@ -63,6 +66,11 @@ def held_records() -> "QuerySet[Record]":
     return waiting.filter(named).order_by("checked_at")
 
 
+def disputed_records() -> "QuerySet[Record]":
+    """Those of them about which the engines disagree."""
+    return held_records().filter(findings__contains=[{"code": ENGINES_DISAGREE}])
+
+
 def killing_records() -> "QuerySet[Record]":
     """Those of them whose check killed its process: nothing is known of them; only a child process may try again."""
     return held_records().filter(findings__contains=[{"code": CHECK_KILLS}])
@@ -101,7 +109,29 @@ def recheck(*, record: Record, actor: Any | None, now: datetime, address: str | 
         )  # fmt: skip
         if not result.agree:
             _hold(record.pk, first, second, now)
+    if result.agree and disputed_records().filter(pk=record.pk).exists():
+        _take_up(record, judge(_raw(record, data), replace(court, second_share=0.0)))
     return result
+
+
+def _raw(record: Record, data: bytes) -> RawRecord:
+    return RawRecord(record.position, record.source, data)
+
+
+def _take_up(record: Record, agreed: Judged) -> None:
+    """What both engines now say stands beside the alarm, which only a decision ends: what both refuse cannot pass."""
+    if agreed.report is None or agreed.report.try_later:
+        return
+    with transaction.atomic():
+        row = disputed_records().select_for_update(of=("self",)).filter(pk=record.pk).first()
+        if row is None:
+            return
+        alarm = [finding for finding in row.findings if finding["code"] == ENGINES_DISAGREE]
+        findings = [*alarm, *(finding.to_json() for finding in agreed.findings)]
+        Record.objects.filter(pk=row.pk).update(
+            findings=findings, error_count=agreed.errors, warning_count=len(findings) - agreed.errors,
+            report=zstandard.ZstdCompressor(level=3).compress(to_json(agreed.report.to_json())),
+        )  # fmt: skip
 
 
 @transaction.atomic
@@ -123,11 +153,13 @@ def let_through(*, record: Record, by: Any | None, reason: str, now: datetime, a
             raise DisputeRefused("SAME_OFFICER", "Bạn đã đề nghị cho qua học bạ này; phải có cán bộ khác xác nhận.")
     try:
         with transaction.atomic():
+            standing.give_way(row)
             Record.objects.filter(pk=row.pk).update(
                 state=RecordState.ADMITTED, standing=Standing.IN_FORCE, checked_at=now
             )
     except IntegrityError:
         raise DisputeRefused("PLACE_TAKEN", "Đã có học bạ khác đang lưu hành ở chỗ của học bạ này.") from None
+    _count(row, admitted=1)
     HeldApproval.objects.filter(record_id=row.pk).delete()
     told = {"approved_by": first.approved_by.get_username()} if first is not None else {}
     _decided("record.dispute_admitted", row, by, reason, now, address=address, **told)
@@ -143,6 +175,7 @@ def refuse(*, record: Record, by: Any | None, reason: str, now: datetime, addres
     Record.objects.filter(pk=row.pk).update(
         state=RecordState.REFUSED, error_count=row.error_count + 1, findings=[told, *row.findings]
     )
+    _count(row, refused=1)
     HeldApproval.objects.filter(record_id=row.pk).delete()
     _decided("record.dispute_refused", row, by, reason, now, address=address)
 
@@ -158,8 +191,17 @@ def _hold(record_id: int, first: Report, second: Report, now: datetime) -> None:
         state=RecordState.RECEIVED, standing=Standing.NONE, next_check_at=None, findings=findings,
         warning_count=row.warning_count + len(findings) - len(row.findings),
     )  # fmt: skip
+    if row.state == RecordState.ADMITTED:
+        _count(row, admitted=-1)
     HeldApproval.objects.filter(record_id=row.pk).delete()
     _alarm(row.school_id, ("record", row.pk), {"state": row.state}, now)
+
+
+def _count(row: Record, *, admitted: int = 0, refused: int = 0) -> None:
+    """The batch's own figures follow every decision on one of its records."""
+    Batch.objects.filter(pk=row.batch_id).update(
+        admitted_count=F("admitted_count") + admitted, refused_count=F("refused_count") + refused
+    )
 
 
 def _locked_held(record: Record, reason: str) -> Record:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Q
 
 from portal.records.admission.judging import Judged
 from portal.records.admission.wording import finding
+from portal.records.models import Record
 from portal.records.profiles import Finding
-from portal.records.states import RecordState
+from portal.records.states import RecordState, Standing
 
 _PupilKey = tuple[str, str, str]
 
@@ -69,6 +71,14 @@ def settle(judged: Sequence[Judged], *, school_id: int) -> Outcome:
             released.extend(met)
         result.append(one)
     return Outcome(result, released)
+
+
+def give_way(record: Record) -> None:
+    """Earlier records that the Ministry refused leave their place to this one, by the same rule as at admission."""
+    ours, same_uuid = Q(school_id=record.school_id), Q(lookup_uuid=record.lookup_uuid)
+    same_pupil = Q(cccd=record.cccd, school_year=record.school_year, grade=record.grade)
+    refused = Record.objects.filter(standing=Standing.IN_FORCE, item__verdict="REJECTED").exclude(pk=record.pk)
+    refused.filter((same_uuid & ours) | (same_pupil & (ours | ~same_uuid))).update(standing=Standing.RELEASED)
 
 
 def uuid_of(one: Judged) -> UUID | None:
