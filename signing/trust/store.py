@@ -34,8 +34,8 @@ class TrustStore:
     @classmethod
     def from_certificates(cls, certificates: Iterable[bytes], *, anchors: Iterable[bytes] = ()) -> TrustStore:
         """A store from PEM or DER bytes (a PEM may hold several). `anchors` are trusted even if not self-signed."""
-        forced = [read_certificate(item) for data in anchors for item in _split(data)]
-        facts = [read_certificate(item) for data in certificates for item in _split(data)]
+        forced = [read_certificate(item) for data in anchors for item in certificates_in(data)]
+        facts = [read_certificate(item) for data in certificates for item in certificates_in(data)]
         roots = {item.sha256: item for item in [*forced, *(f for f in facts if f.is_self_signed)]}
         others = {item.sha256: item for item in facts if item.sha256 not in roots and item.is_authority}
         digest = hashlib.sha256("\n".join([*sorted(roots), "-", *sorted(others)]).encode()).hexdigest()
@@ -73,13 +73,14 @@ class TrustStore:
 def _check(name: str, data: bytes) -> None:
     """Whatever cannot be read is named: an administrator has many files."""
     try:
-        for item in _split(data):
+        for item in certificates_in(data):
             read_certificate(item)
     except TrustStoreUnreadable as error:
         raise TrustStoreUnreadable(error.code, f"{name}: {error.message}") from None
 
 
-def _split(data: bytes) -> list[bytes]:
+def certificates_in(data: bytes) -> list[bytes]:
+    """Each certificate of a file (DER), whatever stands around it in a PEM file. Raises `TrustStoreUnreadable`."""
     if not data.lstrip().startswith(b"-----BEGIN") and b"-----BEGIN CERTIFICATE-----" not in data:
         return [data]
     try:

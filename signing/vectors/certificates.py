@@ -21,6 +21,7 @@ from pyhanko_certvalidator.errors import InsufficientRevinfoError, PathError, Va
 
 from signing.errors import TrustStoreUnreadable
 from signing.trust import CertificateFacts, TrustStore, read_certificate
+from signing.trust.store import certificates_in
 
 _SUFFIXES: Final = (".crt", ".cer", ".der", ".pem")
 # A set may hold an attacker's certificate for its forged files: material, but nobody's anchor.
@@ -61,13 +62,15 @@ class CertificateSet:
 
     @cached_property
     def _readable(self) -> list[tuple[str, bytes]]:
-        found = []
+        found: list[tuple[str, bytes]] = []
         for name, data in self._contents:
             try:
-                read_certificate(data)
+                held = certificates_in(data)
+                for one in held:
+                    read_certificate(one)
             except TrustStoreUnreadable:
                 continue
-            found.append((name, data))
+            found.extend((name, one) for one in held)
         return found
 
     @cached_property

@@ -38,12 +38,13 @@ _BROKEN: Final = frozenset(
     {
         "DIGEST_MISMATCH", "SIGNATURE_WRONG", "VALUE_MALFORMED", "DIGEST_MALFORMED", "NOT_WELL_FORMED", "ENCODING",
         "NAMESPACE_UNDECLARED", "SIGNED_INFO", "ID_NOT_UNIQUE", "KEYINFO_CONTRADICTS", "XADES_CERTIFICATE_DIFFERS",
-        "CERTIFICATE_REVOKED", "UNFORESEEN",
+        "CERTIFICATE_REVOKED",
     }
 )  # fmt: skip
 # Names that make other programs fetch, include or run something; plain documents of ours have no use for them.
 _ACTIVE: Final = (
     b"http://www.w3.org/2001/XInclude", b"http://www.w3.org/1999/XSL/Transform", b"schemaLocation", b"SchemaLocation",
+    b"http://www.w3.org/1999/xlink", b"XMLDecoder", b"http://schemas.microsoft.com/winfx/",
 )  # fmt: skip
 
 
@@ -105,7 +106,10 @@ def _records(data: bytes) -> list[tuple[bytes, SignaturePolicy]]:
 
 def _refused(data: bytes, code: str, message: str) -> tuple[str, str, str]:
     """`ENCODING` breaks a file only where it claims to be UTF-8: we read no other, which proves nothing against it."""
-    foreign = code == "ENCODING" and (not data.lstrip(_SPACE).startswith(b"<") or _DECLARED.search(data[:300]))
+    body = data.lstrip(_SPACE)
+    foreign = code == "ENCODING" and (
+        not body.startswith(b"<") or body.startswith(b"<\0") or _DECLARED.search(data[:300]) is not None
+    )
     return ("invalid" if code in _BROKEN and not foreign else "unsupported"), code, message
 
 

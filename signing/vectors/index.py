@@ -6,7 +6,8 @@ the same expectation. None of them may cost a verdict; a line that cannot be und
 
 from __future__ import annotations
 
-import csv
+import codecs
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,7 @@ _WORDS: Final = {
     "unsupported": ("unsupported", "outside", "out-of-scope", "not-supported", "indeterminate", "skip", "skipped"),
     "material": ("material", "helper", "input", "support", "side", "key", "certificate"),
 }  # fmt: skip
+_LINE_END: Final = re.compile(r"\r\n|\n|\r")
 KINDS: Final = ", ".join(_WORDS)
 EXPECTATIONS: Final = {word: kind for kind, words in _WORDS.items() for word in words}
 
@@ -52,21 +54,43 @@ class Line:
 
 def read_index(folder: Path) -> list[Line]:
     """Lines of INDEX.tsv in its order. Raises OSError, ValueError (the columns are missing)."""
-    # Names of files may be in any code page; they come back as they stood.
-    with (folder / "INDEX.tsv").open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        table = csv.reader((row.replace("\0", "\ufffd") for row in file), delimiter="\t", quoting=csv.QUOTE_NONE)
-        try:
-            rows = [row for row in table if any(cell.strip() for cell in row)]
-        except csv.Error as error:
-            raise ValueError(f"INDEX.tsv không phải bảng ngăn bằng dấu tab: {error}.") from None
-    head = [cell.strip().lower() for cell in rows[0]] if rows else []
-    places = {name: next((head.index(word) for word in words if word in head), -1) for name, words in _COLUMNS.items()}
-    if places["path"] < 0 or places["expected"] < 0:
-        raise ValueError("INDEX.tsv: dòng đầu phải nêu hai cột path và expected (ngăn bằng dấu tab).")
-    if len(rows) == 1:
-        raise ValueError("INDEX.tsv không nêu tệp nào.")
+    rows = [_cells(line) for line in _LINE_END.split(_text((folder / "INDEX.tsv").read_bytes())) if line.strip()]
+    rows = [row for row in rows if any(cell.strip() for cell in row)]
     root = folder.resolve()
-    return [_line(row, places, root) for row in rows[1:]]
+    while rows and _is_remark(rows[0], root) and _places(rows[0]) is None:
+        del rows[0]
+    places = _places(rows[0]) if rows else None
+    if places is None:
+        raise ValueError("INDEX.tsv: dòng đầu phải nêu hai cột path và expected (ngăn bằng dấu tab).")
+    lines = [_line(row, places, root) for row in rows[1:] if not _is_remark(row, root)]
+    if not lines:
+        raise ValueError("INDEX.tsv không nêu tệp nào.")
+    return lines
+
+
+def _places(row: list[str]) -> dict[str, int] | None:
+    """Which column holds what, by the words of the head; None when it is no head."""
+    head = [cell.strip().removeprefix("#").strip().lower() for cell in row]
+    places = {name: next((head.index(word) for word in words if word in head), -1) for name, words in _COLUMNS.items()}
+    return None if places["path"] < 0 or places["expected"] < 0 else places
+
+
+def _is_remark(row: list[str], root: Path) -> bool:
+    """A line that begins with `#` and names no file."""
+    return row[0].lstrip().startswith("#") and bool(_problem(row[0].strip(), root))
+
+
+def _text(data: bytes) -> str:
+    """Names of files may be in any code page; they come back as they stood."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", "replace")
+    return data.decode("utf-8-sig", "surrogateescape")
+
+
+def _cells(line: str) -> list[str]:
+    """Spreadsheets put quotes around some cells. (The csv module would stop at a long one.)"""
+    cells = line.replace("\0", "\ufffd").split("\t")
+    return [cell[1:-1].replace('""', '"') if len(cell) > 1 and cell[0] == cell[-1] == '"' else cell for cell in cells]
 
 
 def _line(row: list[str], places: dict[str, int], root: Path) -> Line:
@@ -74,7 +98,7 @@ def _line(row: list[str], places: dict[str, int], root: Path) -> Line:
         return row[places[name]].strip() if 0 <= places[name] < len(row) else ""
 
     path, said = cell("path"), cell("expected")
-    if "\\" in path and not (root / path).exists():
+    if "\\" in path and _problem(path, root):
         path = path.replace("\\", "/")
     path = path.removeprefix("./")
     return Line(path, EXPECTATIONS.get(said.lower(), said), cell("reason"), _problem(path, root))
@@ -83,10 +107,8 @@ def _line(row: list[str], places: dict[str, int], root: Path) -> Line:
 def _problem(path: str, root: Path) -> str:
     try:
         file = (root / path).resolve()
+        if not path or not file.is_relative_to(root):
+            return "INDEX.tsv: đường dẫn ra ngoài thư mục"
+        return "" if file.is_file() else "không có tệp này"
     except (OSError, ValueError, RuntimeError):
         return "INDEX.tsv: đường dẫn không dùng được"
-    if not path or not file.is_relative_to(root):
-        return "INDEX.tsv: đường dẫn ra ngoài thư mục"
-    if not file.is_file():
-        return "không có tệp này"
-    return ""

@@ -116,7 +116,8 @@ class _Set:
             return _judge_archive(self.folder / line.path)
         if suffix in _CERTIFICATES:
             return self.certificates.judge(data, self.at)
-        if is_record(data) or (self.signed and not self._is_canonical_form(line.path, data)):
+        signed = self.signed or looks_signed(plain_text(data))
+        if is_record(data) or (signed and not self._is_canonical_form(line.path, data)):
             return judge_document(data, self.certificates.trust, self.at)
         if suffix != ".xml":
             return "unsupported", "NOT_A_DOCUMENT", "a file that only serves other files of its set"

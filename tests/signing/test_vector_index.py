@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from signing.sealing import seal
@@ -119,6 +120,7 @@ def test_a_folder_of_mere_material_serves_the_sets_of_its_origin(folder):
         "/etc/passwd\tinvalid\t",
         "\tvalid\t",
         "a\0b\tvalid\t",
+        "own/" + "x" * 5000 + "\tvalid\t",
     ],
 )
 def test_a_line_without_a_file_is_told_and_stops_no_other(folder, line):
@@ -136,6 +138,39 @@ def test_an_expectation_that_nobody_knows_agrees_with_nothing(folder):
     assert "maybe" in outcomes[0].reason
 
 
+def test_remarks_quotes_and_long_cells_cost_no_verdict(folder):
+    lines = ["# a remark", '"own/primary.xml"\t"valid"\t"he said ""so"""', "#own/primary.xml\tinvalid\t", "  # more"]
+    index(folder, *lines, "own/changed.xml\tinvalid\t" + "x" * 300_000, head="# made by hand\n#path\texpected\treason")
+    assert [item[1:] for item in run(folder)] == [("valid", "OK", True), ("invalid", "DIGEST_MISMATCH", True)]
+
+
+def test_a_table_in_utf16_is_read_too(folder):
+    index(folder, "own/primary.xml\tvalid\t")
+    table = folder / "INDEX.tsv"
+    table.write_bytes(table.read_bytes().decode().encode("utf-16"))
+    assert [item[1] for item in run(folder)] == ["valid"]
+
+
+def test_a_bundle_with_words_around_its_certificates_serves_as_material(folder):
+    pem = b""
+    for number in range(3):
+        data = (folder / "own" / f"{number}.crt").read_bytes()
+        pem += b"subject=A\n" + x509.load_der_x509_certificate(data).public_bytes(Encoding.PEM)
+    (folder / "own" / "all.pem").write_bytes(pem)
+    (folder / "INDEX.tsv").write_text("path\texpected\nown/primary.xml\tvalid\nown/all.pem\tmaterial\n")
+    assert [item[1] for item in run(folder)] == ["valid"]
+
+
+@pytest.mark.parametrize("name", ["list.sig", "list.txt", "list.dsig"])
+def test_a_signed_document_is_judged_whatever_its_name_ends_in(folder, cast, name):
+    key = Key(cast.pki.organisation(cast.province.schools[0]))
+    (folder / "a").mkdir()
+    data = seal(b'<A id="a"><B>1</B></A>', key=key, at=datetime(2026, 6, 1, tzinfo=UTC))
+    (folder / "a" / name).write_bytes(data.replace(b"<B>1", b"<B>2"))
+    index(folder, f"a/{name}\tinvalid\t")
+    assert [item[1:3] for item in run(folder)] == [("invalid", "DIGEST_MISMATCH")]
+
+
 @pytest.mark.parametrize("text", ["", "path\treason\n", "path\texpected\n", "\0\0", "\x93\xff"])
 def test_a_table_without_its_columns_or_lines_is_refused(tmp_path, text):
     (tmp_path / "INDEX.tsv").write_bytes(text.encode("latin-1"))
@@ -145,11 +180,24 @@ def test_a_table_without_its_columns_or_lines_is_refused(tmp_path, text):
 
 def test_what_is_written_in_another_code_page_is_not_called_broken(cast):
     latin = '<?xml version="1.0" encoding="iso-8859-1"?><a>é</a>'.encode("latin-1")
-    wide = "<a>é</a>".encode("utf-16")
-    assert [judge_plain(data, None)[0] for data in (latin, wide, b"<a>\xe9</a>")] == ["unsupported"] * 2 + ["invalid"]
+    wide, bare = "<a>é</a>".encode("utf-16"), "<a>é</a>".encode("utf-16-le")
+    found = [judge_plain(data, None)[0] for data in (latin, wide, bare, b"<a>\xe9</a>")]
+    assert found == ["unsupported"] * 3 + ["invalid"]
     assert judge_document(latin, cast.trust, NOW)[0] == "unsupported"
 
 
-def test_a_plain_document_that_includes_another_does_not_pass():
-    data = b'<a xmlns:x="http://www.w3.org/2001/XInclude"><x:include href="file:///etc/passwd"/></a>'
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'<a xmlns:x="http://www.w3.org/2001/XInclude"><x:include href="file:///etc/passwd"/></a>',
+        b'<svg xmlns:x="http://www.w3.org/1999/xlink"><image x:href="file:///etc/passwd"/></svg>',
+        b'<java class="java.beans.XMLDecoder"><object class="java.lang.ProcessBuilder"/></java>',
+    ],
+)
+def test_a_plain_document_that_makes_others_fetch_or_run_something_does_not_pass(data):
     assert judge_plain(data, None)[:2] == ("unsupported", "ACTIVE_CONTENT")
+
+
+@pytest.mark.parametrize("depth", [100, 300, 100_000])
+def test_a_document_deeper_than_our_limits_is_not_called_broken(depth):
+    assert judge_plain(b"<a>" * depth + b"</a>" * depth, None)[:2] == ("unsupported", "TOO_DEEP")
