@@ -190,6 +190,7 @@ class Answers(_Part):
     package: frozenset[str]
     busy: frozenset[str]
     conflict: frozenset[str]
+    held: frozenset[str] = frozenset()
     link: Mapping[str, str]
 
 
@@ -277,8 +278,35 @@ def read_description(path: Path) -> EndpointDescription:
     except ValidationError as problem:
         first = problem.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(step) for step in first["loc"])
-        message = f"Tệp {path.name}: {place or 'nội dung'}: {first['msg']}"
+        message = f"Tệp {path.name}: {place or 'nội dung'}: {_in_words(first['type'], first['msg'])}"
         raise EndpointUnreadable("ENDPOINT_FILE_INVALID", message) from None
+
+
+# What is wrong with a value, by the validator's code; its own words otherwise.
+_WRONG: Final = {
+    "extra_forbidden": "không có dòng nào tên như vậy (viết sai tên?).",
+    "missing": "thiếu dòng này.",
+    "string_pattern_mismatch": "giá trị không đúng dạng",
+    "string_type": "phải là chữ trong dấu nháy.",
+    "int_parsing": "phải là số nguyên.",
+    "int_type": "phải là số nguyên.",
+    "float_parsing": "phải là số.",
+    "float_type": "phải là số.",
+    "bool_parsing": "phải là true hoặc false.",
+    "list_type": "phải là danh sách trong [ ].",
+    "tuple_type": "phải là danh sách trong [ ].",
+    "literal_error": "không phải một trong các giá trị được phép",
+    "greater_than": "số quá nhỏ",
+    "greater_than_equal": "số quá nhỏ",
+    "less_than_equal": "số quá lớn",
+}
+
+
+def _in_words(kind: str, words: str) -> str:
+    said = _WRONG.get(kind)
+    if said is None:
+        return words
+    return said if said.endswith(".") else f"{said} ({words})."
 
 
 def endpoint() -> EndpointDescription:
@@ -311,8 +339,12 @@ def _load(path: Path, depth: int) -> dict[str, Any]:
         data = tomllib.loads(path.read_text("utf-8"))
     except OSError:
         raise EndpointUnreadable("ENDPOINT_FILE_MISSING", f"Không đọc được tệp {path}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-        raise EndpointUnreadable("ENDPOINT_FILE_INVALID", f"Tệp {path.name}: {problem}") from None
+    except tomllib.TOMLDecodeError as problem:
+        text = f"Tệp {path.name} viết sai cú pháp TOML; sửa dòng được nêu ({problem})."
+        raise EndpointUnreadable("ENDPOINT_FILE_INVALID", text) from None
+    except UnicodeDecodeError:
+        text = f"Tệp {path.name} không phải UTF-8; lưu lại bằng mã UTF-8."
+        raise EndpointUnreadable("ENDPOINT_FILE_INVALID", text) from None
     base = data.pop("extends", None)
     _resolve_paths(data, path.parent)
     if base is None:

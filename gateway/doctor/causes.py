@@ -13,6 +13,7 @@ from gateway.doctor.finding import MINISTRY, NETWORK, WE
 from gateway.ministry.errors import LinkRefused, MinistryError
 
 _TITLE: Final = re.compile(rb"<title[^>]*>\s*([^<]{1,120})", re.IGNORECASE)
+_PAGE: Final = "Trang báo bảo trì của Bộ, hoặc trang của tường lửa, cổng thông tin chen giữa đường (đọc tiêu đề trang)"
 _FILE = "trong tệp mô tả điểm kết nối"
 
 # Code of a trouble → likely cause, whom to call.
@@ -59,6 +60,7 @@ _CAUSES: Final[dict[str, tuple[str, str]]] = {
 _DETAILS: Final = {
     "TIMEOUT": "Nối được nhưng quá hạn chờ mà không có trả lời trọn vẹn.",
     "CONNECTION_CUT": "Nối được nhưng kết nối bị cắt trước khi có trả lời trọn vẹn.",
+    "NOT_FOUND": "Máy chủ của Bộ không có dịch vụ ở đường dẫn đã khai.",
 }
 # OpenSSL's number of the verification's outcome → what is wrong, and why.
 _CHAIN: Final[dict[int, tuple[str, str]]] = {
@@ -82,11 +84,13 @@ def of_ministry(problem: MinistryError) -> tuple[str, str, str]:
     elif (problem.status or 0) >= 500 and not isinstance(problem, LinkRefused):
         code = "SERVER"
     cause, call = _CAUSES.get(code, ("Câu trả lời không đúng dạng đã thoả thuận.", MINISTRY))
-    detail = _DETAILS.get(problem.code, problem.message)
+    detail = _DETAILS.get(code, _DETAILS.get(problem.code, problem.message))
     if problem.body.lstrip()[:1] == b"<":
         title = _TITLE.search(problem.body)
         named = f" mang tiêu đề “{title[1].decode('utf-8', 'replace').strip()}”" if title else ""
         detail = f"Bên kia trả một trang web (HTML){named}, không phải JSON (mã HTTP {problem.status})."
+        if problem.status == 200:
+            cause, call = f"{_PAGE}; hoặc: {cause[0].lower()}{cause[1:]}", f"{MINISTRY}; rồi {WE}"
     elif problem.status and "HTTP" not in detail:
         detail = f"{detail.rstrip('.')} (mã HTTP {problem.status})."
     return detail, cause, call

@@ -104,6 +104,9 @@ class Reader:
             named = said_so or ("ADDRESS_REFUSED" if answer.status == 403 else "TOKEN_REFUSED")
             text = f"{CAUSES[named]} (HTTP {answer.status})"
             raise LinkRefused(named, text, clear=False, status=answer.status, body=answer.body)
+        if not code and _certificate_page(answer):
+            text = f"{CAUSES['CERTIFICATE_REFUSED']} (HTTP {answer.status})"
+            raise LinkRefused("CERTIFICATE_REFUSED", text, clear=False, status=answer.status, body=answer.body)
         if code in self._codes.busy:
             raise Busy("BUSY", "Bộ tạm thời không nhận.", status=answer.status, retry_after=answer.retry_after)
         if answer.status >= 500 or answer.status in _BUSY:
@@ -163,6 +166,13 @@ class Reader:
             return ""
         code = found.get("Error") or found.get("error") if isinstance(found, dict) else None
         return code if isinstance(code, str) else ""
+
+
+def _certificate_page(answer: Answer) -> bool:
+    """What nginx answers, after a handshake that went well, to a client certificate that expired or is missing: its own
+    numbers, or 400 with a page that says so."""
+    said_so = answer.status == 400 and b"ssl certificate" in answer.body[:2_000].lower()
+    return answer.status in (495, 496) or said_so
 
 
 def _same_unit(theirs: str, ours: str, answer: Answer) -> None:

@@ -43,6 +43,20 @@ def test_a_wrong_description_is_refused_by_name(tmp_path: Path, text: str, named
     assert named in problem.value.message
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[sending]\nparalelism = 4\n", "không có dòng nào tên như vậy"),
+        ('[endpoint]\nbase_url = "http://x.example"\n', "giá trị không đúng dạng"),
+        ('[sending]\nparallelism = "bốn"\n', "phải là số nguyên."),
+        ("[sending\n", "viết sai cú pháp TOML"),
+    ],
+)
+def test_what_is_wrong_with_a_description_is_said_in_vietnamese(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(conf.EndpointUnreadable, match=said):
+        conf.read_description(write(tmp_path, f'extends = "simulator"\n{text}'))
+
+
 def test_a_missing_description_says_so(tmp_path: Path) -> None:
     with pytest.raises(conf.EndpointUnreadable) as problem:
         conf.read_description(tmp_path / "khong-co.toml")

@@ -118,17 +118,20 @@ def answering(path: str, reply: Reply) -> Callable[[Request], Reply]:
 
 
 PAGE = Reply(200, b"<html><head><title>Cong thong tin</title></head></html>", {"Content-Type": "text/html"})
+EXPIRED = Reply(400, b"<html><head><title>400 The SSL certificate error</title></head></html>")
 
 
 @pytest.mark.parametrize(
     ("path", "reply", "step", "seen", "cause", "call"),
     [
-        ("/api/token", PAGE, "TOKEN", "trang web (HTML) mang tiêu đề “Cong thong tin”", "Đường dẫn", "Quản trị"),
+        ("/api/token", PAGE, "TOKEN", "trang web (HTML) mang tiêu đề “Cong thong tin”", "đường dẫn", "Quản trị"),
+        ("/api/token", PAGE, "TOKEN", "trang web", "bảo trì", "Đầu mối kỹ thuật của Bộ; rồi"),
+        ("/api/token", EXPIRED, "TOKEN", "SSL certificate error", "hết hạn", "Quản trị"),
         ("/api/token", Reply(403, b"<html>"), "TOKEN", "trang web", "IP đi ra", "Bộ phận mạng"),
         ("/api/token", Reply(502, b"bad gateway"), "TOKEN", "HTTP 502", "bảo trì", "Bộ"),
         ("/api/token", as_json({"ma": "x"}), "TOKEN", "token", "token_field", "Quản trị"),
         ("/api/token", Reply(302, headers={"Location": "https://x/"}), "TOKEN", "chuyển hướng", "base_url", "Quản trị"),
-        ("/api/danh-muc", as_json({}, 404), "CALL", "404", "Đường dẫn", "Quản trị"),
+        ("/api/danh-muc", as_json({}, 404), "CALL", "không có dịch vụ ở đường dẫn đã khai", "Đường dẫn", "Quản trị"),
         ("/api/danh-muc", as_json({"Error": "TOKEN_INVALID"}, 401), "CALL", "token", "token_header", "Quản trị"),
         ("/api/danh-muc", as_json({"Error": "UNIT_REFUSED"}, 403), "CALL", "đơn vị", "unit_code", "Bộ"),
         ("/api/danh-muc", Reply(reset=True), "CALL", "bị cắt", "tường lửa", "Bộ phận mạng"),

@@ -1,5 +1,6 @@
 """Scheduled work, nudges and commands: two beats at once, a broker that is away, Celery down."""
 
+import contextlib
 import itertools
 import json
 import random
@@ -12,6 +13,8 @@ from uuid import UUID
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import DatabaseError
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from gateway import checks, circuit, conf, failpoints, outbox, queries, reconciliation, session, sizes, sync, tasks
@@ -229,6 +232,45 @@ def test_the_line_is_paused_resumed_and_examined_from_the_command_line(served: P
     assert command("endpoint", "check")["healthy"] is True
     sheet = command("endpoint", "sheet")
     assert sheet["certificate_sha256"] in [one["sha256"] for one in sheet["certificates"]]
+
+
+def test_the_queue_on_a_terminal_is_in_words_with_the_department_s_clock(
+    served: Peer, put: Callable[..., UUID]
+) -> None:
+    put("a")
+    printed = StringIO()
+    call_command("outbox", "status", stdout=printed)
+    text = printed.getvalue()
+    assert "Chờ gửi" in text
+    assert f"{outbox.database_now().astimezone(timezone.get_current_timezone()):%d/%m/%Y}" in text
+    assert "+00:00" not in text
+    assert "{'" not in text
+
+
+def examined() -> str:
+    printed = StringIO()
+    with contextlib.suppress(SystemExit):
+        call_command("endpoint", "check", stdout=printed, stderr=printed)
+    return printed.getvalue()
+
+
+def test_the_examination_ends_with_what_is_broken_and_whom_to_call(served: Peer) -> None:
+    assert examined().rstrip().splitlines()[-1].startswith("Kết luận: đường truyền thông")
+    served.answer = lambda request: as_json({"Error": "ADDRESS_REFUSED"}, 403)
+    conclusion = examined().split("Kết luận: ")[1]
+    assert conclusion.startswith("HỎNG ở “Địa chỉ Bộ nhìn thấy”.")
+    assert "Gọi: Bộ phận mạng của Sở" in conclusion
+    assert "Đầu mối của Bộ: " in conclusion
+
+
+def test_the_line_can_be_examined_while_the_database_is_away(served: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> datetime:
+        raise DatabaseError("away")
+
+    monkeypatch.setattr(outbox, "database_now", away)
+    text = examined()
+    assert "Cơ sở dữ liệu không trả lời" in text
+    assert "Kết luận: đường truyền thông" in text
 
 
 def test_the_sheet_to_be_registered_is_printed_in_vietnamese(served: Peer) -> None:

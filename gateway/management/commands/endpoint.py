@@ -6,11 +6,14 @@ import dataclasses
 import json
 import sys
 from argparse import ArgumentParser
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from gateway import circuit, conf, doctor, duties, outbox, registration, session, sizes, sync
@@ -22,6 +25,8 @@ _SIGNS = {"OK": "✔", "WARNING": "!", "FAILED": "✘", "NOT_RUN": "·"}
 
 
 class Command(BaseCommand):
+    # A description that cannot be read is told by the command itself, in one sentence.
+    requires_system_checks = ()
     help = "Đường truyền tới kho của Bộ: khám, tạm dừng, cho chạy lại, in phiếu đăng ký."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -63,7 +68,7 @@ class Command(BaseCommand):
                 self._switch(description, act, options.get("reason") or "", options["json"])
 
     def _check(self, description: conf.EndpointDescription, as_json: bool) -> None:
-        findings = doctor.examine(description, now=outbox.database_now())
+        findings = doctor.examine(description, now=self._now())
         if as_json:
             rows = [finding.to_json() for finding in findings]
             self.stdout.write(json.dumps({"healthy": doctor.healthy(findings), "steps": rows}, ensure_ascii=False))
@@ -72,11 +77,31 @@ class Command(BaseCommand):
                 self.stdout.write(f"{_SIGNS[finding.outcome]} {finding.title}: {finding.detail}")
                 if finding.cause:
                     self.stdout.write(f"    Có thể vì: {finding.cause}\n    Liên hệ: {finding.call}")
+            self._conclude(findings, description.endpoint.contact)
         if not doctor.healthy(findings):
             sys.exit(1)
 
+    def _conclude(self, findings: list[doctor.Finding], contact: str) -> None:
+        """The last lines, where the eye is: what is broken first, and whom to call."""
+        broken = next((one for one in findings if one.outcome == "FAILED"), None)
+        if broken is None:
+            doubts = sum(one.outcome == "WARNING" for one in findings)
+            self.stdout.write("\nKết luận: đường truyền thông" + (f", {doubts} chỗ cần chú ý (!)." if doubts else "."))
+            return
+        self.stdout.write(f"\nKết luận: HỎNG ở “{broken.title}”. {broken.detail}\nGọi: {broken.call}.")
+        if contact:
+            self.stdout.write(f"Đầu mối của Bộ: {contact}")
+
+    def _now(self) -> datetime:
+        """The database's time; the machine's own when the database is away: the line is examined all the same."""
+        try:
+            return outbox.database_now()
+        except DatabaseError:
+            self.stderr.write("Cơ sở dữ liệu không trả lời: khám theo đồng hồ của máy này. Xem dịch vụ PostgreSQL.")
+            return timezone.now()
+
     def _sheet(self, description: conf.EndpointDescription, as_json: bool) -> None:
-        found = registration.sheet(description, now=outbox.database_now())
+        found = registration.sheet(description, now=self._now())
         if as_json:
             self.stdout.write(json.dumps(dataclasses.asdict(found), ensure_ascii=False, default=str))
             return

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import time
 from argparse import ArgumentParser
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
 from gateway import circuit, outbox, queries, session, sync
 from gateway.states import SubmissionState
@@ -101,5 +103,22 @@ def _work_left(until_answered: bool) -> bool:
 
 
 def _table(found: dict[str, object]) -> str:
+    """For eyes: the codes as they are, with their words beside them, times as the department's clock shows them."""
     width = max(len(key) for key in found)
-    return "\n".join(f"{key:<{width}}  {'' if value is None else value}" for key, value in found.items())
+    return "\n".join(f"{key:<{width}}  {_shown(key, value)}" for key, value in found.items())
+
+
+def _shown(key: str, value: object) -> str:
+    match value:
+        case datetime():
+            return f"{value.astimezone(timezone.get_current_timezone()):%d/%m/%Y %H:%M:%S}"
+        case dict():
+            return ", ".join(f"{name} {number}" for name, number in value.items())
+        case None | "" | []:
+            return "—"
+        case list():
+            return ", ".join(map(str, value))
+        case int() if key in SubmissionState.values:
+            return f"{value:<7}{SubmissionState(key).label}"
+        case _:
+            return str(value)
