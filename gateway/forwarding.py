@@ -16,6 +16,7 @@ from gateway.conf import EndpointDescription
 from gateway.ministry.client import Message, MinistryClient
 from gateway.ministry.errors import (
     Busy,
+    LeaseEnded,
     LinkRefused,
     MinistryError,
     NotSent,
@@ -30,6 +31,8 @@ from gateway.outcomes import NotSent as NothingLeft
 from gateway.states import SubmissionKind
 
 logger = logging.getLogger(__name__)
+# So many failures in a row still count as first doubts.
+_SOON = 3
 # A refusal that came while an earlier attempt may have arrived: no verdict before the Ministry was asked since.
 REFUSED_IN_DOUBT = "REFUSED_IN_DOUBT"
 
@@ -72,8 +75,7 @@ def consequence_of(
         case PackageTooBig():
             return Refused(evidence, "PACKAGE_TOO_BIG", problem.message)
         case PackageRefused():
-            culprits = _culprits(problem, claim, description)
-            return Refused(evidence, problem.code, problem.message, culprits, problem.blames_items)
+            return _refusal(problem, claim, description, evidence, delay)
         case LinkRefused(clear=True):
             return NothingLeft(problem.code, problem.message, 0.0, link=True, http_status=problem.status)
         case LinkRefused():
@@ -99,6 +101,8 @@ def judge_line(
     if wait:
         circuit.not_before(endpoint, now + timedelta(seconds=wait))
     match problem:
+        case LeaseEnded():
+            pass  # nobody's fault but ours
         case LinkRefused():
             circuit.pause(endpoint, problem.code, problem.message, description=description, now=now, rng=rng)
         case PackageTooBig():
@@ -162,10 +166,11 @@ def message_of(claim: Claim) -> Message:
 def failure_delay(
     problem: MinistryError, claim: Claim, description: EndpointDescription, *, now: datetime, rng: Random
 ) -> float:
-    """Back-off with full jitter; Retry-After wins when it is longer. A first doubt is asked about soon."""
+    """Back-off with full jitter; Retry-After wins when it is longer. The first doubts are asked about soon; a package
+    that leaves us in doubt each time it is sent comes more and more rarely."""
     sending = description.sending
     wait = backoff.retry_after(problem.retry_after, now=now, longest=sending.longest_retry_after_seconds) or 0.0
-    doubtful = claim.purpose == Purpose.SEND and not isinstance(problem, NotSent | Busy)
+    doubtful = claim.purpose == Purpose.SEND and not isinstance(problem, NotSent | Busy) and claim.failures < _SOON
     delay = description.polling.ask_first_delay_seconds if doubtful else _retry_delay(claim, description, rng)
     return max(wait, delay)
 
@@ -182,12 +187,14 @@ def _retry_delay(claim: Claim, description: EndpointDescription, rng: Random) ->
 
 def _send(claim: Claim, client: MinistryClient) -> Outcome:
     message = message_of(claim)
+    # The whole call must be over before another worker may take the package for lost.
+    not_after = claim.lease_ends - client.description.connection.total_timeout
     if claim.kind == SubmissionKind.CERTIFICATE:
         certificate = outbox.load_document(claim.submission_id)
-        _, answer = client.register_certificate(message, certificate, claim.details)
+        _, answer = client.register_certificate(message, certificate, claim.details, not_after=not_after)
         return Acknowledged(_evidence(answer), _first_poll(client.description))
     send = client.recall if claim.kind == SubmissionKind.RECALL else client.submit
-    receipt, answer = send(message, outbox.load_content(claim.submission_id))
+    receipt, answer = send(message, outbox.load_content(claim.submission_id), not_after=not_after)
     return Acknowledged(_evidence(answer), _first_poll(client.description), receipt.response_code)
 
 
@@ -200,15 +207,25 @@ def _evidence(answer: Answer) -> Evidence:
     return Evidence(answer.status, answer.body)
 
 
+def _refusal(
+    problem: PackageRefused, claim: Claim, description: EndpointDescription, evidence: Evidence, delay: float
+) -> Outcome:
+    try:
+        culprits = _culprits(problem, claim, description)
+    except verdicts.Untrustworthy as doubt:
+        return FateUnknown(doubt.code, doubt.message, delay, http_status=problem.status, evidence=evidence)
+    return Refused(evidence, problem.code, problem.message, culprits, problem.blames_items)
+
+
 def _culprits(problem: PackageRefused, claim: Claim, description: EndpointDescription) -> list[ItemVerdict]:
-    """The records the Ministry named in refusing the package; none when its lines cannot be trusted."""
+    """The records the Ministry named in refusing the package. Raises Untrustworthy: what is said beside foreign lines,
+    or beside a record it accepts, must not send the others on in another package."""
     if not problem.lines:
         return []
     question = verdicts.Question(
         keys_of(claim.submission_id), claim.kind == SubmissionKind.RECALL, 0.0, 0.0, 1, uncertain=False
     )
-    try:
-        named = verdicts.of_lines(question, problem.lines, description)
-    except verdicts.Untrustworthy:
-        return []
-    return [one for one in named if one.verdict == "REJECTED"]
+    named = verdicts.of_lines(question, problem.lines, description)
+    if any(one.verdict != "REJECTED" for one in named):
+        raise verdicts.Untrustworthy("CONTRADICTION", "Lời từ chối cả gói lại chấp nhận một học bạ trong gói.")
+    return named

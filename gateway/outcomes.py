@@ -38,6 +38,8 @@ class ItemVerdict:
     key: str
     verdict: Literal["ACCEPTED", "REJECTED"]
     errors: tuple[ItemError, ...] = ()
+    # Refused because the Ministry holds a record of this key already.
+    held_there: bool = False
 
 
 @dataclass(frozen=True, slots=True)

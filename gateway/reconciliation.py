@@ -23,6 +23,7 @@ from gateway.discrepancies import Difference, note
 from gateway.ministry.client import Message, MinistryClient
 from gateway.ministry.errors import Busy, LinkRefused, MinistryError, NotSent, PackageRefused
 from gateway.models import Comparison, Discrepancy, Submission
+from gateway.outbox import contradictions
 from gateway.states import DiscrepancyKind, SubmissionKind, SubmissionState
 
 _LEDGER = (SubmissionState.ACKNOWLEDGED, SubmissionState.ANSWERED, SubmissionState.REFUSED)
@@ -144,7 +145,12 @@ def close(discrepancy_id: int, *, by: str, closing_note: str, now: datetime) -> 
 
 
 def _chosen(row: Comparison) -> QuerySet[Submission]:
-    chosen = Q(enqueued_at__gte=row.since, enqueued_at__lt=row.until, state__in=_LEDGER)
+    chosen = Q(enqueued_at__gte=row.since, enqueued_at__lt=row.until)
+    if not row.asked_by:
+        # By night also what was received or closed that day, however long it had waited for the line.
+        chosen |= Q(acknowledged_at__gte=row.since, acknowledged_at__lt=row.until)
+        chosen |= Q(closed_at__gte=row.since, closed_at__lt=row.until)
+    chosen &= Q(state__in=_LEDGER)
     chosen &= Q(kind__in=[SubmissionKind.RECORDS, SubmissionKind.RECALL])
     if row.unit_code:
         chosen &= Q(unit_code=row.unit_code)
@@ -171,10 +177,10 @@ def _compare_one(client: MinistryClient, submission: Submission) -> tuple[list[D
         answer, raw = client.look_up(message, recall=submission.kind == SubmissionKind.RECALL)
     except _OF_THE_LINE as problem:
         return problem.code
-    except PackageRefused:
-        return ([], b"") if submission.state == SubmissionState.REFUSED else (None, b"")
-    except MinistryError:
-        return None, b""
+    except PackageRefused as problem:
+        return contradictions.refused_now(submission, problem.code), problem.body
+    except MinistryError as problem:
+        return contradictions.of_something_else(submission, problem.code) or None, problem.body
     return differences(submission, answer, client.description), raw.body
 
 

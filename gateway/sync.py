@@ -97,7 +97,7 @@ def _work(kind: str, clock: Callable[[], datetime], budget: float) -> dict[str, 
             break
         round_began = clock()
         done = sum(
-            _one(purpose, description=description, endpoint=endpoint, now=clock(), rng=rng, counts=counts)
+            _one(purpose, description=description, endpoint=endpoint, clock=clock, rng=rng, counts=counts)
             for purpose in _ORDER[kind]
         )
         if not done and not _wait_for_next(endpoint, round_began, clock(), deadline):
@@ -111,12 +111,13 @@ def _one(
     *,
     description: EndpointDescription,
     endpoint: Endpoint,
-    now: datetime,
+    clock: Callable[[], datetime],
     rng: Random,
     counts: Counter[str],
 ) -> int:
-    if purpose == Purpose.SEND and not circuit.may_send(endpoint, description=description, now=now):
+    if purpose == Purpose.SEND and not circuit.may_send(endpoint, description=description, now=clock()):
         return 0
+    now = clock()  # the lease begins here, and not before whatever made us wait
     claims = outbox.claim_due(
         purpose=purpose,
         endpoint_id=endpoint.pk,

@@ -95,13 +95,14 @@ class MinistryClient:
 
     # --- the six transactions -------------------------------------------------------------------------------------
 
-    def submit(self, message: Message, content: str) -> tuple[Receipt, Answer]:
-        """Type 1. The receipt is bound to the message; it says *received*, never *accepted*."""
-        return self._hand_over(message, Type.SUBMIT, self.description.services.submit, content)
+    def submit(self, message: Message, content: str, *, not_after: float | None = None) -> tuple[Receipt, Answer]:
+        """Type 1. The receipt is bound to the message; it says *received*, never *accepted*. Not a byte of the message
+        leaves after `not_after` (monotonic): raises LeaseEnded."""
+        return self._hand_over(message, Type.SUBMIT, self.description.services.submit, content, not_after)
 
-    def recall(self, message: Message, content: str) -> tuple[Receipt, Answer]:
+    def recall(self, message: Message, content: str, *, not_after: float | None = None) -> tuple[Receipt, Answer]:
         """Type 5."""
-        return self._hand_over(message, Type.RECALL, self.description.services.recall, content)
+        return self._hand_over(message, Type.RECALL, self.description.services.recall, content, not_after)
 
     def look_up(self, message: Message, *, recall: bool = False) -> tuple[QueryAnswer, Answer]:
         """Types 2 and 6: also the question that an uncertain fate asks first. "Unknown to me" is an answer too: its
@@ -113,7 +114,7 @@ class MinistryClient:
         return self._reader.query_answer(answer, str(message.message_id), message.unit_code), answer
 
     def register_certificate(
-        self, message: Message, certificate: bytes, details: Mapping[str, Any]
+        self, message: Message, certificate: bytes, details: Mapping[str, Any], *, not_after: float | None = None
     ) -> tuple[CertificateReceipt, Answer]:
         """Type 3. [W] `content` is the certificate as Base64 of its DER."""
         service = self.description.services.register_certificate
@@ -128,7 +129,7 @@ class MinistryClient:
                 provider=str(details.get("nha_phat_hanh", "")),
             ).to_json()
 
-        answer = self._authorised(service, body)
+        answer = self._authorised(service, body, not_after=not_after)
         return self._reader.certificate_receipt(answer, str(message.message_id)), answer
 
     def query_certificate(self, message: Message) -> tuple[CertificateAnswer, Answer]:
@@ -189,11 +190,13 @@ class MinistryClient:
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _hand_over(self, message: Message, kind: Type, service: Service, content: str) -> tuple[Receipt, Answer]:
+    def _hand_over(
+        self, message: Message, kind: Type, service: Service, content: str, not_after: float | None
+    ) -> tuple[Receipt, Answer]:
         def body(token: str) -> object:
             return SubmitRequest(self._authentication(message, kind, service, token), content).to_json()
 
-        answer = self._authorised(service, body)
+        answer = self._authorised(service, body, not_after=not_after)
         return self._reader.receipt(answer, str(message.message_id), message.unit_code), answer
 
     def _authentication(self, message: Message, kind: Type, service: Service, token: str) -> Authentication:
@@ -210,28 +213,40 @@ class MinistryClient:
         )
 
     def _authorised(
-        self, service: Service, body: Callable[[str], object] | None, max_bytes: int | None = None
+        self,
+        service: Service,
+        body: Callable[[str], object] | None,
+        max_bytes: int | None = None,
+        *,
+        not_after: float | None = None,
     ) -> Answer:
         """The call with our token; a token refused once is renewed, refused twice it pauses the endpoint."""
         token = self._token()
-        answer = self._call(service, body, token.text, max_bytes)
+        answer = self._call(service, body, token.text, max_bytes, not_after)
         if self._reader.cause(answer) != "TOKEN_REFUSED":
             return answer
         shared = self._tokens.read()
         renewed = shared if shared and shared.text != token.text else self.fresh_token()
-        answer = self._call(service, body, renewed.text, max_bytes)
+        answer = self._call(service, body, renewed.text, max_bytes, not_after)
         if self._reader.cause(answer) == "TOKEN_REFUSED":
             self._tokens.write(replace(renewed, expires_at=_NEVER))
             raise LinkRefused("TOKEN_REFUSED", CAUSES["TOKEN_REFUSED"], status=answer.status)
         return answer
 
     def _call(
-        self, service: Service, body: Callable[[str], object] | None, token: str, max_bytes: int | None
+        self,
+        service: Service,
+        body: Callable[[str], object] | None,
+        token: str,
+        max_bytes: int | None,
+        not_after: float | None,
     ) -> Answer:
         login = self.description.login
         headers = {login.token_header: f"{login.token_prefix}{token}"} if login.token_header else {}
         sent = None if body is None or service.method == "GET" else dumps(body(token))
-        return self.link.call(service.method, service.path, body=sent, headers=headers, max_bytes=max_bytes)
+        return self.link.call(
+            service.method, service.path, body=sent, headers=headers, max_bytes=max_bytes, not_after=not_after
+        )
 
     def _token(self) -> Token:
         margin = timedelta(seconds=self.description.login.token_margin_seconds)

@@ -33,6 +33,13 @@ class NotSent(MinistryError):
     """Nothing of the request reached an application: DNS, TCP, TLS before the first byte of the body."""
 
 
+class LeaseEnded(NotSent):
+    """Too late to send: whoever holds the package no longer holds it alone. Code LEASE_ENDED."""
+
+    def __init__(self) -> None:
+        super().__init__("LEASE_ENDED", "Tiến trình giữ gói quá hạn nên không gửi nữa; gói được làm lại từ đầu.")
+
+
 class FateUnknown(MinistryError):
     """The request may have had its effect: time-out, cut, 5xx, an answer that proves nothing."""
 

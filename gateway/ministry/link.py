@@ -77,11 +77,12 @@ class Link:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         max_bytes: int | None = None,
+        not_after: float | None = None,
     ) -> Answer:
-        """One call. Raises NotSent, FateUnknown or LinkRefused."""
+        """One call, which does not begin after `not_after` (monotonic). Raises NotSent, FateUnknown or LinkRefused."""
         limit = max_bytes or self._line.max_answer_bytes
         sent = dict(headers or {}) | ({"Content-Type": "application/json; charset=utf-8"} if body is not None else {})
-        with watched(self._line.total_timeout) as watch:
+        with watched(self._line.total_timeout, not_after=not_after) as watch:
             try:
                 with self._session().request(
                     method,

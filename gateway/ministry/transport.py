@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -20,12 +21,14 @@ from urllib3.util.retry import Retry
 
 from gateway import failpoints
 from gateway.conf import Connection
+from gateway.ministry.errors import LeaseEnded
 
 
 class Watch:
     """What is known of the call going on in this thread: whether bytes left, and how to cut it off."""
 
-    def __init__(self) -> None:
+    def __init__(self, not_after: float | None = None) -> None:
+        self.not_after = not_after
         self.connected = False
         self.body_started = False
         self.expired = False
@@ -54,9 +57,9 @@ _current: Final = threading.local()
 
 
 @contextlib.contextmanager
-def watched(total_timeout: float) -> Iterator[Watch]:
-    """Run one call under a deadline."""
-    watch = Watch()
+def watched(total_timeout: float, *, not_after: float | None = None) -> Iterator[Watch]:
+    """Run one call under a deadline; `not_after`: the moment (monotonic) after which its body must not begin."""
+    watch = Watch(not_after)
     _current.watch = watch
     timer = threading.Timer(total_timeout, watch.expire)
     timer.daemon = True
@@ -97,6 +100,8 @@ class _WatchedConnection(HTTPSConnection):
                 # Connect first, so that everything up to here provably left nothing behind.
                 self.connect()
             failpoints.reach("P12")
+            if watch.not_after is not None and time.monotonic() > watch.not_after:
+                raise LeaseEnded
             watch.connected = True
             watch.body_started = True
         super().request(*args, **kwargs)

@@ -6,6 +6,8 @@ dies while asking changes nothing, and the schedule itself (moved to the end of 
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -75,6 +77,8 @@ class Claim:
     acknowledged_at: datetime | None
     first_sent_at: datetime | None
     claimed_at: datetime
+    # Monotonic, of this process: whatever the clocks do, after this another worker may hold the package.
+    lease_ends: float = math.inf
 
 
 def claim_due(
@@ -89,6 +93,7 @@ def claim_due(
 ) -> list[Claim]:
     """Up to `limit` due submissions. `on_the_wire` bounds how many of this endpoint may be SENDING at once, over all
     workers of all machines."""
+    lease_ends = time.monotonic() + lease.total_seconds()
     with transaction.atomic(), connection.cursor() as cursor:
         if on_the_wire is not None:
             # One at a time, or two workers would count the same free place: the Ministry may allow only so many.
@@ -114,7 +119,7 @@ def claim_due(
             return []
         close_lost(cursor, [row[0] for row in rows], now)
         attempts = _open_attempts([(row[0], row[1]) for row in rows], purpose, worker, now)
-        claims = [_claim(row, attempt, purpose, now) for row, attempt in zip(rows, attempts, strict=True)]
+        claims = [_claim(row, attempt, purpose, now, lease_ends) for row, attempt in zip(rows, attempts, strict=True)]
     failpoints.reach("P9")
     return claims
 
@@ -182,7 +187,7 @@ def _open_attempts(
     )
 
 
-def _claim(row: tuple[Any, ...], attempt: Attempt, purpose: AttemptPurpose, now: datetime) -> Claim:
+def _claim(row: tuple[Any, ...], attempt: Attempt, purpose: AttemptPurpose, now: datetime, lease_ends: float) -> Claim:
     return Claim(
         submission_id=row[0],
         attempt_id=attempt.pk,
@@ -202,6 +207,7 @@ def _claim(row: tuple[Any, ...], attempt: Attempt, purpose: AttemptPurpose, now:
         acknowledged_at=row[13],
         first_sent_at=row[14],
         claimed_at=now,
+        lease_ends=lease_ends,
     )
 
 

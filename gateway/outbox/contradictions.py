@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.discrepancies import Difference
 from gateway.models import Attempt, Item, Submission
-from gateway.outcomes import Acknowledged, Evidence, FateUnknown, ItemVerdict, Judged, Outcome, Waiting
+from gateway.outcomes import Acknowledged, Evidence, FateUnknown, ItemVerdict, Judged, Outcome, Refused, Waiting
 from gateway.states import AttemptOutcome, AttemptPurpose, DiscrepancyKind, SubmissionState, Verdict
 
 _HELD_THERE: Final = (
@@ -22,6 +22,11 @@ _ACCEPTED_THERE: Final = (
     "Gói này đã đóng vì bị Bộ từ chối, học bạ được gửi trong gói khác; nay Bộ lại chấp nhận nó trong gói cũ."
 )
 _REFUSED_HERE: Final = "Ta đã báo trường học bạ bị từ chối; nay Bộ trả lời đã chấp nhận nó."
+_HELD_ALREADY: Final = (
+    "Bộ từ chối học bạ này vì đã giữ một học bạ mang cùng mã tra cứu: rất có thể chính nó, tới trong một gói khác "
+    "trước đó (ví dụ gói gửi sau bản sao lưu mà cổng được khôi phục)."
+)
+_REFUSED_NOW: Final = "Ta đã báo trường học bạ trong gói được chấp nhận; nay Bộ trả lời từ chối cả gói."
 _ANOTHER_VERDICT: Final = "Kết quả Bộ trả lúc này khác kết quả đã nhận trước đây."
 _CONFLICT: Final = (
     "Bộ báo mã giao dịch này đã dùng cho một nội dung khác (HTTP 409). Cổng luôn gửi đúng một nội dung với một mã, "
@@ -37,8 +42,9 @@ _OF_SOMETHING_ELSE: Final = {
 _NOT_USED: Final = " Câu trả lời đó không được dùng; cổng tự hỏi lại Bộ về gói này."
 
 
-def found(row: Submission, outcome: Outcome) -> tuple[list[Difference], bytes]:
-    """What `outcome` says against `row` as it stands, and the answer that shows it."""
+def found(row: Submission, outcome: Outcome, *, applies: bool) -> tuple[list[Difference], bytes]:
+    """What `outcome` says against `row` as it stands, and the answer that shows it. A refusal that is not taken was of
+    an older attempt: it says nothing about what became of the package since."""
     match outcome:
         case Acknowledged(evidence=evidence):
             return held_although_refused(row), evidence.body
@@ -46,11 +52,12 @@ def found(row: Submission, outcome: Outcome) -> tuple[list[Difference], bytes]:
             return held_although_refused(row), evidence.body
         case Judged():
             unfinished = [] if outcome.finished else held_although_refused(row)
-            return unfinished + _verdicts(row, outcome.verdicts), outcome.evidence.body
+            return unfinished + _verdicts(row, outcome.verdicts) + _held(outcome.verdicts), outcome.evidence.body
+        case Refused():
+            return (refused_now(row, outcome.code) if applies else []), outcome.evidence.body
         case FateUnknown():
-            return _of_something_else(row, outcome.code), outcome.evidence.body if outcome.evidence else b""
-        case _:
-            return [], b""
+            return of_something_else(row, outcome.code), outcome.evidence.body if outcome.evidence else b""
+    return [], b""
 
 
 def held_although_refused(row: Submission) -> list[Difference]:
@@ -66,6 +73,14 @@ def held_although_refused(row: Submission) -> list[Difference]:
             DiscrepancyKind.TAKEN_THERE, _HELD_THERE, ours=SubmissionState.REFUSED, theirs=SubmissionState.ACKNOWLEDGED
         )
     ]
+
+
+def refused_now(row: Submission, code: str) -> list[Difference]:
+    """The Ministry refuses the whole package: a difference if it accepted a record of it before."""
+    accepted = Item.objects.filter(submission=row, verdict=Verdict.ACCEPTED)
+    if row.state == SubmissionState.REFUSED or not accepted.exists():
+        return []
+    return [Difference(DiscrepancyKind.VERDICT_DIFFERS, _REFUSED_NOW, ours=row.state, theirs=code[:20])]
 
 
 def verdict_differs(key: str, ours: str, theirs: str, *, refused: bool) -> list[Difference]:
@@ -94,7 +109,18 @@ def _verdicts(row: Submission, verdicts: Sequence[ItemVerdict]) -> list[Differen
     ]
 
 
-def _of_something_else(row: Submission, code: str) -> list[Difference]:
+def _held(verdicts: Sequence[ItemVerdict]) -> list[Difference]:
+    """Told as refused, and yet held there: our lookup codes are given once, so it came in another package of ours."""
+    kind, theirs = DiscrepancyKind.VERDICT_DIFFERS, Verdict.ACCEPTED
+    return [
+        Difference(kind, _HELD_ALREADY, key=one.key, ours=one.verdict, theirs=theirs)
+        for one in verdicts
+        if one.held_there
+    ]
+
+
+def of_something_else(row: Submission, code: str) -> list[Difference]:
+    """An answer, known by its code, that belongs to another message or to other bytes."""
     if code == "MESSAGE_CONFLICT":
         return [Difference(DiscrepancyKind.MESSAGE_CONFLICT, _CONFLICT, ours=row.state, theirs=code)]
     if code not in _OF_SOMETHING_ELSE:

@@ -81,7 +81,7 @@ def settle(claim: Claim, outcome: Outcome, *, now: datetime) -> Settled:
         _close_attempt(claim, change, now)
         if change.evidence is not None and (applies or change.good):
             _keep_receipt(claim, change, now)
-        contradictions, body = contradictions_in(row, outcome)
+        contradictions, body = contradictions_in(row, outcome, applies=applies)
         judged = _judge(claim, change.verdicts, now) if applies else 0
         if applies:
             _write(row, change, now)
