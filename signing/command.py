@@ -117,7 +117,7 @@ def _status(report: Report) -> int:
 def _read_policy(file: Path) -> SignaturePolicy:
     try:
         return policy_from_mapping(tomllib.loads(file.read_text("utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PolicyUnreadable("POLICY_UNREADABLE", f"{file.name} không phải TOML ở mã UTF-8: {error}.") from None
 
 

@@ -6,6 +6,7 @@ it does not know: a misspelt key must not silently switch a rule off.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -104,6 +105,12 @@ class SignaturePolicy:
         return self.severities.get(rule, SOFT_RULES[rule])
 
 
+# Ten years in minutes: beyond, a rule on times says nothing, and dates run out.
+_MOST: Final = 5_256_000
+# One child step: a plain name; a step that names several elements would leave open which one is meant.
+_NAME: Final = r"[^\W\d][\w.-]*"
+_STEP: Final = re.compile(rf"{_NAME}\Z")
+_PAIR: Final = re.compile(rf"(?:{_NAME}/)*@{_NAME}\Z")
 _SLOT_KEYS: Final = frozenset({"role", "place", "covers", "required", "repeated", "pair_on", "signer", "cccd", "after"})
 _KEYS: Final = frozenset(
     {
@@ -142,7 +149,7 @@ def policy_from_mapping(data: Mapping[str, object]) -> SignaturePolicy:
             values[key] = _texts(data, key)
     values["revocation"] = _one_of(data, "revocation", ("required", "off"), "required")
     values["binding"] = _one_of(data, "binding", ("required", "optional"), "optional")
-    values["xades"] = bool(data.get("xades", True))
+    values["xades"] = _flag(data, "xades", default=True)
     for key, target in (("max_future_minutes", "max_future"), ("order_tolerance_minutes", "order_tolerance")):
         if key in data:
             values[target] = timedelta(minutes=_number(data, key))
@@ -173,15 +180,14 @@ def check_policy(policy: SignaturePolicy) -> None:
 
 def _check_slot(policy: SignaturePolicy, slot: SignatureSlot, roles: Sequence[str]) -> None:
     where = f"Chính sách {policy.name}, chữ ký {slot.role}: "
-    if slot.place.split("/")[-1] != "Signature" or "" in slot.place.split("/") or "" in slot.covers.split("/"):
+    covers = [] if slot.covers == "." else slot.covers.split("/")
+    if slot.place.split("/")[-1] != "Signature" or not all(map(_STEP.match, [*slot.place.split("/"), *covers])):
         raise PolicyUnreadable("POLICY_PLACE", where + "`place` phải là đường dẫn kết thúc bằng Signature.")
     if set(slot.after) - set(roles) or slot.role in slot.after:
         raise PolicyUnreadable("POLICY_ORDER", where + "`after` nêu vai trò không có.")
     if slot.repeated != (slot.pair_on is not None):
         raise PolicyUnreadable("POLICY_PAIR", where + "`repeated` và `pair_on` phải đi cùng nhau.")
-    if slot.pair_on is not None and not (
-        slot.pair_on.startswith("@") or ("/@" in slot.pair_on and slot.pair_on.count("@") == 1)
-    ):
+    if slot.pair_on is not None and not _PAIR.match(slot.pair_on):
         raise PolicyUnreadable("POLICY_PAIR", where + "`pair_on` phải có dạng TAG/@Id.")
     inside = slot.target == slot.steps[: len(slot.target)]
     # Outside the element it signs, save the enveloped signature directly below the root it signs.
@@ -199,8 +205,8 @@ def _slot(item: object) -> SignatureSlot:
         role=_text(item, "role"),
         place=_text(item, "place"),
         covers=_text(item, "covers"),
-        required=bool(item.get("required", True)),
-        repeated=bool(item.get("repeated", False)),
+        required=_flag(item, "required", default=True),
+        repeated=_flag(item, "repeated", default=False),
         pair_on=None if pair_on is None else _text(item, "pair_on"),
         signer=SignerKind(_one_of(item, "signer", ("person", "organisation"), "person")),
         cccd=None if cccd is None else _text(item, "cccd"),
@@ -268,8 +274,15 @@ def _texts(data: Mapping[str, object], key: str) -> tuple[str, ...]:
 
 def _number(data: Mapping[str, object], key: str) -> float:
     value = data[key]
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-        raise PolicyUnreadable("POLICY_VALUE", f"`{key}` phải là số không âm.")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST:
+        raise PolicyUnreadable("POLICY_VALUE", f"`{key}` phải là số từ 0 đến {_MOST}.")
+    return value
+
+
+def _flag(data: Mapping[str, object], key: str, *, default: bool) -> bool:
+    value = data.get(key, default)
+    if not isinstance(value, bool):
+        raise PolicyUnreadable("POLICY_VALUE", f"`{key}` phải là true hoặc false.")
     return value
 
 
