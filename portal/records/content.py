@@ -29,6 +29,17 @@ class ContentDamaged(Exception):
     """What is stored is not what came in: our disk's fault, never the school's. Code CONTENT_DAMAGED."""
 
 
+def whole(data: bytes, sha256: bytes) -> bytes:
+    """The bytes that were packed into `data`, known to be the ones of this digest. Raises ContentDamaged."""
+    try:
+        found = zstandard.ZstdDecompressor().decompress(data)
+    except zstandard.ZstdError as error:
+        raise ContentDamaged("CONTENT_DAMAGED") from error
+    if hashlib.sha256(found).digest() != sha256:
+        raise ContentDamaged("CONTENT_DAMAGED")
+    return found
+
+
 class TooLarge(Exception):
     """More bytes came than the door allows."""
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 from zlib import crc32
 
-import zstandard
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Length
@@ -21,8 +20,9 @@ from django.db.models.functions import Length
 from gateway import failpoints, outbox, sizes
 from gateway.conf import endpoint
 from gateway.models import Document, Submission
-from portal.records import nudge, packing
+from portal.records import content, disputes, nudge, packing
 from portal.records.conf import conf, seal_profile, sealing_key, stamper
+from portal.records.content import ContentDamaged
 from portal.records.models import Recall, Record
 from portal.records.packing import Weighed
 from portal.records.states import RecallState, RecordState, Standing
@@ -146,7 +146,7 @@ class _BodyTooBig(Exception):
 
 def _hand_over(group: Group, ids: Sequence[int], *, now: datetime, split_from: UUID | None = None) -> int:
     while ids:
-        rows = _load_locked(ids)
+        rows = _load_locked(ids, now=now)
         if not rows:
             return 0
         document = seal(
@@ -203,14 +203,18 @@ class _Load:
     sha256: bytes
 
 
-def _load_locked(ids: Sequence[int]) -> list[_Load]:
-    """The chosen records under lock: a recall waits for us, or was first and the record is left out."""
+def _load_locked(ids: Sequence[int], *, now: datetime) -> list[_Load]:
+    """The chosen records under lock: a recall waits for us, or was first and the record is left out. One whose bytes
+    are no longer those that came in is held: not a byte of it leaves, and its neighbours do."""
     rows = _waiting().filter(id__in=ids).select_for_update(of=("self",)).order_by("id")
-    unpacker = zstandard.ZstdDecompressor()
-    return [
-        _Load(pk, uuid, unpacker.decompress(bytes(data)), bytes(sha256))
-        for pk, uuid, data, sha256 in rows.values_list("id", "lookup_uuid", "data", "sha256")
-    ]
+    loaded = []
+    for pk, uuid, data, sha256 in rows.values_list("id", "lookup_uuid", "data", "sha256"):
+        try:
+            loaded.append(_Load(pk, uuid, content.whole(bytes(data), bytes(sha256)), bytes(sha256)))
+        except ContentDamaged:
+            logger.error("record_damaged record=%s", pk)
+            disputes.hold_damaged(pk, now=now)
+    return loaded
 
 
 def _mark(ids: Sequence[int], items: Sequence[int], now: datetime) -> None:

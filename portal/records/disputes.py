@@ -1,5 +1,5 @@
-"""Records held because the two engines disagree, or because their check kills our process: the alarm, the list, a
-second look, an officer's decision.
+"""Records held because the two engines disagree, because their check kills our process or because our store damaged
+them: the alarm, the list, a second look, an officer's decision.
 
 Nothing leaves while it is held. A decision is a person's, with a reason, and stands in the journal.
 """
@@ -21,7 +21,7 @@ from portal.records.admission.court import court_for
 from portal.records.admission.judging import Judged, judge
 from portal.records.admission.opening import RawRecord
 from portal.records.admission.second_look import ENGINES_DISAGREE, about_disagreement, about_refusal
-from portal.records.admission.wording import CHECK_KILLS
+from portal.records.admission.wording import CHECK_KILLS, RECORD_DAMAGED, damaged
 from portal.records.conf import conf
 from portal.records.models import Batch, HeldApproval, Record
 from portal.records.states import RecordState, Standing
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 _DISAGREE = "record.engines_disagree"
+_UNCHECKED = (CHECK_KILLS, RECORD_DAMAGED)
 
 
 COMMAND_LINE = "command line"
@@ -60,25 +61,44 @@ class Rechecked:
 
 
 def held_records() -> "QuerySet[Record]":
-    """Records that wait for an officer, because the engines disagree or the check kills, oldest first."""
+    """Records that wait for an officer, oldest first."""
     waiting = Record.objects.filter(state=RecordState.RECEIVED, next_check_at__isnull=True)
-    named = Q(findings__contains=[{"code": ENGINES_DISAGREE}]) | Q(findings__contains=[{"code": CHECK_KILLS}])
-    return waiting.filter(named).order_by("checked_at")
+    return waiting.filter(_named(ENGINES_DISAGREE, *_UNCHECKED)).order_by("checked_at")
 
 
 def disputed_records() -> "QuerySet[Record]":
     """Those of them about which the engines disagree."""
-    return held_records().filter(findings__contains=[{"code": ENGINES_DISAGREE}])
+    return held_records().filter(_named(ENGINES_DISAGREE))
 
 
-def killing_records() -> "QuerySet[Record]":
-    """Those of them whose check killed its process: nothing is known of them; only a child process may try again."""
-    return held_records().filter(findings__contains=[{"code": CHECK_KILLS}])
+def unchecked_records() -> "QuerySet[Record]":
+    """Those of them of which nothing sure is known, since the check killed its process or the bytes were damaged: a
+    child process may try again, and nobody may let them through."""
+    return held_records().filter(_named(*_UNCHECKED))
 
 
-def is_killing(record: Record) -> bool:
-    """Whether this row says that its check killed: seen without another question to the database."""
-    return any(finding["code"] == CHECK_KILLS for finding in record.findings)
+def is_unchecked(record: Record) -> bool:
+    """The same of a row at hand."""
+    return any(finding["code"] in _UNCHECKED for finding in record.findings)
+
+
+def _named(*codes: str) -> Q:
+    found = Q()
+    for code in codes:
+        found |= Q(findings__contains=[{"code": code}])
+    return found
+
+
+def hold_damaged(record_id: int, *, now: datetime) -> None:
+    """An admitted record, locked by the caller, whose stored bytes are no longer the school's: it does not leave."""
+    row = Record.objects.get(pk=record_id)
+    findings = [damaged().to_json(), *row.findings]
+    Record.objects.filter(pk=row.pk).update(
+        state=RecordState.RECEIVED, standing=Standing.NONE, next_check_at=None, findings=findings,
+        error_count=row.error_count + 1,
+    )  # fmt: skip
+    _count(row, admitted=-1)
+    _alarm(row.school_id, ("record", row.pk), {}, now, action="record.damaged")
 
 
 def raise_alarms(*, batch: Batch, judged: Sequence[Judged], now: datetime) -> None:

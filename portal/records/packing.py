@@ -28,11 +28,13 @@ def pack(records: Iterable[bytes]) -> bytes:
 def fill(waiting: Sequence[Weighed], *, max_bytes: int, max_records: int) -> tuple[list[Weighed], bool]:
     """As many from the front as fit into one package, and whether more would not have fitted (the package is full).
 
-    A record too large for any package is taken alone: the caller then sees that it does not fit.
+    A record too large for any package lets the others go first and is then taken alone: the caller sees that it does
+    not fit.
     """
     room = max_bytes - len(HEAD) - len(FOOT)
+    fitting = [one for one in waiting if one.size + len(_BETWEEN) <= room]
     taken: list[Weighed] = []
-    for one in waiting:
+    for one in fitting or waiting[:1]:
         cost = one.size + len(_BETWEEN)
         if taken and (cost > room or len(taken) >= max_records):
             return taken, True

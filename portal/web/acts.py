@@ -50,8 +50,8 @@ def recheck_held(request: HttpRequest, record: Record, reason: str) -> str:
     user, now = required_actor(request).user, timezone.now()
     if not disputes.held_records().filter(pk=record.pk).exists():
         raise Refused(_("Học bạ này không bị giữ để cán bộ xem."))
-    if disputes.is_killing(record):
-        return _recheck_killing(request, record)
+    if disputes.is_unchecked(record):
+        return _recheck_apart(request, record)
     try:
         done = disputes.recheck(record=record, actor=user, now=now, address=address_of(request))
     except disputes.DisputeRefused as refusal:
@@ -62,7 +62,7 @@ def recheck_held(request: HttpRequest, record: Record, reason: str) -> str:
     return _("Hai bộ kiểm tra vẫn bất đồng: %(first)s và %(second)s.") % found
 
 
-def _recheck_killing(request: HttpRequest, record: Record) -> str:
+def _recheck_apart(request: HttpRequest, record: Record) -> str:
     """Tried in a process of its own, which it may kill; what comes out well takes the place of the finding."""
     user, now = required_actor(request).user, timezone.now()
     try:

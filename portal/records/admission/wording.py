@@ -12,6 +12,7 @@ from signing.report import Indication, Report, SignatureReport
 
 CHECK_KILLS = "CHECK_KILLS"
 CHECK_CRASHED = "CHECK_CRASHED"
+RECORD_DAMAGED = "RECORD_DAMAGED"
 _SIGNATURES_TITLE = "Chữ ký"
 _ROLE_NAMES = {
     "GVBM": "giáo viên bộ môn",
@@ -103,6 +104,16 @@ def killing() -> Finding:
         CHECK_KILLS,
         "Việc kiểm tra học bạ này làm dừng phần mềm cổng, nên học bạ được giữ riêng để Sở xem. Lỗi không do trường.",
         "Trường chưa cần làm gì; Sở sẽ kiểm tra và trả lời.",
+        title="Phần mềm cổng",
+    )
+
+
+def damaged() -> Finding:
+    """Our store no longer holds the bytes that came in: not one of them is sent, the school has done nothing."""
+    return finding(
+        RECORD_DAMAGED,
+        "Bản lưu của học bạ trên máy chủ của Sở bị hỏng, nên học bạ được giữ lại, chưa gửi Bộ. Lỗi không do trường.",
+        "Trường chưa cần làm gì; Sở lấy lại đúng từng byte từ tệp trường đã nộp.",
         title="Phần mềm cổng",
     )
 

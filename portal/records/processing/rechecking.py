@@ -1,8 +1,9 @@
-"""A record held because its check killed its process, checked again once the program was mended: never in this process.
+"""A record held because its check killed its process, or because our store damaged it, checked again: never in this
+process.
 
 The child judges it with both engines and stores what it finds, journal line and all, in one transaction; a child that
-dies leaves the record as it was. The verdict is the portal's own, so no second officer is asked. The school's bytes are
-read and never written.
+dies leaves the record as it was. The verdict is the portal's own, so no second officer is asked. The school's bytes
+stay what they are; damaged ones are replaced by those of the hand-in, if these have the record's digest.
 """
 
 import subprocess
@@ -11,23 +12,25 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
+from itertools import islice
 from typing import Any, Final
 
-import zstandard
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from portal.audit import journal
-from portal.records import disputes, nudge
+from portal.records import content, disputes, nudge
+from portal.records.admission import opening
 from portal.records.admission.court import court_for
 from portal.records.admission.judging import Judged, judge
-from portal.records.admission.opening import RawRecord
+from portal.records.admission.opening import BatchUnreadable, RawRecord, Walk
 from portal.records.admission.wording import CHECK_CRASHED
 from portal.records.conf import conf
+from portal.records.content import ContentDamaged
 from portal.records.models import Record
 from portal.records.processing import storing, trial
-from portal.records.states import RecordState
+from portal.records.states import FileKind, RecordState
 
 _ACTION = "record.rechecked"
 
@@ -57,7 +60,8 @@ SENTENCES: Final = {
     Outcome.CRASHED: "Việc kiểm tra gặp lỗi của phần mềm cổng: học bạ vẫn bị giữ. Hãy báo nhóm phát triển.",
     Outcome.DIED: "Việc kiểm tra lại đã làm dừng tiến trình riêng của nó: học bạ vẫn bị giữ. Hãy báo nhóm phát triển.",
     Outcome.TOO_LONG: "Việc kiểm tra lại kéo dài quá lâu nên đã bị dừng: học bạ vẫn bị giữ.",
-    Outcome.DAMAGED: "Dữ liệu đã lưu của học bạ không còn nguyên vẹn: học bạ vẫn bị giữ. Hãy khôi phục từ bản sao lưu.",
+    Outcome.DAMAGED: "Dữ liệu đã lưu của học bạ và của tệp đã nộp đều không còn nguyên vẹn: học bạ vẫn bị giữ. "
+    "Hãy khôi phục từ bản sao lưu.",
     Outcome.FAILED: "Chưa kiểm tra lại được: máy chủ không bắt đầu được việc kiểm tra. Hãy thử lại sau.",
     Outcome.NOT_HELD: "Học bạ này không còn bị giữ: đã có người quyết định.",
 }
@@ -70,13 +74,15 @@ class _NoLongerHeld(Exception):
 
 def recheck(*, record: Record, actor: Any | None, now: datetime, address: str | None = None) -> Outcome:
     """Have it checked again by a child process; waits for it, with a bound. Raises DisputeRefused."""
-    if not disputes.killing_records().filter(pk=record.pk).exists():
-        raise disputes.DisputeRefused("NOT_HELD", "Học bạ này không bị giữ vì việc kiểm tra làm dừng phần mềm.")
+    if not disputes.unchecked_records().filter(pk=record.pk).exists():
+        raise disputes.DisputeRefused(
+            "NOT_HELD", "Học bạ này không bị giữ vì việc kiểm tra làm dừng phần mềm hay vì bản lưu bị hỏng."
+        )
     outcome = _watched(command(record.pk, actor.pk if actor is not None else None, address))
     if outcome not in (Outcome.DIED, Outcome.TOO_LONG, Outcome.FAILED):
         return outcome  # the child has written the line itself
     record.refresh_from_db(fields=["state", "findings"])
-    if not disputes.is_killing(record):
+    if not disputes.is_unchecked(record):
         return _outcome(record.state)  # it ended badly only after its work was stored
     _keep(record, actor, address, outcome, now)
     return outcome
@@ -89,7 +95,7 @@ def command(record_id: int, actor_id: int | None, address: str | None) -> list[s
 
 def run(*, record_id: int, actor_id: int | None, address: str | None, now: datetime) -> Outcome:
     """The check itself, in its own process."""
-    record = disputes.killing_records().select_related("batch__school").filter(pk=record_id).first()
+    record = disputes.unchecked_records().select_related("batch__school", "batch__content").filter(pk=record_id).first()
     if record is None:
         return Outcome.NOT_HELD
     actor = get_user_model().objects.get(pk=actor_id) if actor_id is not None else None
@@ -98,8 +104,8 @@ def run(*, record_id: int, actor_id: int | None, address: str | None, now: datet
         _keep(record, actor, address, outcome, now)
         return outcome
 
-    raw = RawRecord(record.position, record.source, zstandard.ZstdDecompressor().decompress(bytes(record.data)))
-    if raw.sha256 != bytes(record.sha256):
+    raw = _stored(record) or _handed_in(record)
+    if raw is None:
         return keep(Outcome.DAMAGED)
     court = replace(court_for(record.batch, now=now), second_share=1.0)
     trial.limit()
@@ -115,15 +121,37 @@ def run(*, record_id: int, actor_id: int | None, address: str | None, now: datet
         return Outcome.NOT_HELD
 
 
+def _stored(record: Record) -> RawRecord | None:
+    """The record as it stands in its own row, if it is what came in."""
+    try:
+        data = content.whole(bytes(record.data), bytes(record.sha256))
+    except ContentDamaged:
+        return None
+    return RawRecord(record.position, record.source, data)
+
+
+def _handed_in(record: Record) -> RawRecord | None:
+    """The record as it stands in the file that was handed in, if it is what came in."""
+    try:
+        with content.laid_out(record.batch.content) as file:
+            raws = opening.raw_records(FileKind(record.batch.file_kind), file, Walk())
+            found = next(islice(raws, record.position - 1, None), None)
+    except (ContentDamaged, BatchUnreadable):
+        return None
+    return found if found is not None and found.sha256 == bytes(record.sha256) else None
+
+
 def _store(record: Record, judged: Judged, keep: Callable[[Outcome], Outcome], *, now: datetime) -> Outcome:
     """The new verdict in the place of the finding, whole or not at all."""
     told: list[Outcome] = []
 
     def hold() -> None:
-        if not disputes.killing_records().select_for_update(of=("self",)).filter(pk=record.pk).exists():
+        if not disputes.unchecked_records().select_for_update(of=("self",)).filter(pk=record.pk).exists():
             raise _NoLongerHeld
 
     def then(settled: Judged) -> None:
+        if _stored(record) is None:
+            Record.objects.filter(pk=record.pk).update(data=storing.pack(judged.raw.data))
         told[:] = [keep(_outcome(settled.state))]
         nudge.after_commit(nudge.DISPATCH)
 

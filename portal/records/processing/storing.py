@@ -148,14 +148,14 @@ def _row(batch: Batch, one: Judged, now: datetime, recheck_at: datetime) -> dict
         "full_name": _cut(identity.full_name, 150),
         "birth_on": identity.birth_date,
         "class_name": _cut(identity.class_name, 100),
-        "data": _pack(raw.data),
+        "data": pack(raw.data),
         "data_size": len(raw.data),
         "sha256": raw.sha256,
         "digest": bytes.fromhex(one.report.content_digest) if one.report and one.report.content_digest else None,
         "findings": _findings(one),
         "error_count": min(errors, 32_767),
         "warning_count": min(len(one.findings) - errors, 32_767),
-        "report": _pack(to_json(one.report.to_json())) if one.report else None,
+        "report": pack(to_json(one.report.to_json())) if one.report else None,
         "checked_at": now,
         "next_check_at": recheck_at if waiting and not one.is_held else None,
     }
@@ -176,7 +176,8 @@ class _Packer(threading.local):
 _packer = _Packer()
 
 
-def _pack(data: bytes) -> bytes:
+def pack(data: bytes) -> bytes:
+    """As a record's bytes and reports lie in the table."""
     return _packer.compressor.compress(data)
 
 

@@ -28,7 +28,7 @@ class HeldLine:
     said: tuple[Said, ...]
     others: tuple[str, ...]  # codes of what else was found
     approval: HeldApproval | None
-    is_killing: bool  # nobody can let it through unchecked
+    is_unchecked: bool  # nobody can let it through unchecked
 
 
 def held_lines(records: Iterable[Record]) -> list[HeldLine]:
@@ -45,7 +45,7 @@ def _line(record: Record) -> HeldLine:
         said=tuple(_said(disagreement["rule"])) if disagreement else (),
         others=tuple(sorted({one["code"] for one in record.findings} - {cause.get("code", "")})),
         approval=getattr(record, "held_approval", None),
-        is_killing=disputes.is_killing(record),
+        is_unchecked=disputes.is_unchecked(record),
     )
 
 

@@ -66,6 +66,7 @@ ACTIONS: Mapping[str, str] = {
     "sealing.waits": gettext_noop("Gói chờ đóng dấu"),
     "record.engines_disagree": gettext_noop("Hai bộ kiểm tra bất đồng"),
     "record.check_kills": gettext_noop("Giữ riêng học bạ làm dừng phần mềm"),
+    "record.damaged": gettext_noop("Giữ riêng học bạ có bản lưu bị hỏng"),
     "record.rechecked": gettext_noop("Kiểm tra lại học bạ"),
     "held.read": gettext_noop("Xem học bạ bị giữ"),
     "record.dispute_approved": gettext_noop("Đề nghị cho học bạ bị giữ đi tiếp"),

@@ -50,8 +50,8 @@ class Command(BaseCommand):
             raise CommandError("Hãy ghi số của một học bạ.")
         now = timezone.now()
         try:
-            if what == "recheck" and disputes.is_killing(record):
-                self._recheck_killing(record)
+            if what == "recheck" and disputes.is_unchecked(record):
+                self._recheck_apart(record)
                 return
             match what:
                 case "admit":
@@ -66,7 +66,7 @@ class Command(BaseCommand):
         except disputes.DisputeRefused as refusal:
             raise CommandError(f"{refusal.message} ({refusal.code})") from None
 
-    def _recheck_killing(self, record: Record) -> None:
+    def _recheck_apart(self, record: Record) -> None:
         outcome = rechecking.recheck(record=record, actor=None, now=timezone.now())
         if outcome not in rechecking.ENDED:
             raise CommandError(f"{rechecking.SENTENCES[outcome]} ({outcome})")
