@@ -22,6 +22,7 @@ from gateway.outbox.leases import expire_leases, held_by_the_dead
 from gateway.outbox.officer import (
     ActRefused,
     Counts,
+    after_restore,
     hold,
     release,
     release_all_due,
@@ -39,6 +40,7 @@ __all__ = [
     "NotInTransaction",
     "Purpose",
     "Settled",
+    "after_restore",
     "claim_due",
     "database_now",
     "drop_documents",

@@ -1,4 +1,5 @@
-"""What an officer, or the endpoint's recovery, may do to the schedule: hold, release, requeue, release everything due.
+"""What an officer, or the endpoint's recovery, may do to the schedule: hold, release, requeue, release everything due,
+and put everything unsent in doubt after a restore.
 
 Nothing here changes a document, and nothing permits a second sending while the fate of the first is unknown, save
 `requeue(resend=True)`: the same bytes under the same message id, decided and named by a person.
@@ -8,13 +9,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Count, F, Min, Q
 
 from gateway.models import Endpoint, Submission
 from gateway.states import SUBMISSION, SubmissionState
+
+_UNKNOWN_ATTEMPT: Final = """
+INSERT INTO gateway_attempt (submission_id, number, purpose, worker, started_at, outcome, code, detail, ended_at)
+SELECT id, attempts_made + 1, 'SEND', '', %(now)s, 'LEASE_EXPIRED', 'RESTORED',
+       'Khôi phục từ bản sao: không biết gói đã được gửi sau lúc sao lưu hay chưa.', %(now)s
+  FROM gateway_submission WHERE state = 'QUEUED' OR (state = 'HELD' AND held_from = 'QUEUED') FOR UPDATE
+RETURNING submission_id
+"""
+# By the way of every attempt, SENDING and then UNCERTAIN: the database allows no other.
+_INTO_DOUBT: Final = (
+    """
+UPDATE gateway_submission SET attempts_made = attempts_made + 1, first_sent_at = coalesce(first_sent_at, %(now)s),
+    held_from = CASE WHEN state = 'HELD' THEN 'UNCERTAIN' ELSE '' END,
+    lease_until = CASE WHEN state = 'HELD' THEN NULL ELSE %(now)s::timestamptz END,
+    next_attempt_at = NULL, state = CASE WHEN state = 'HELD' THEN 'HELD' ELSE 'SENDING' END
+ WHERE id = ANY(%(ids)s)
+""",
+    """
+UPDATE gateway_submission SET state = 'UNCERTAIN', lease_until = NULL, next_attempt_at = %(now)s,
+    reason_code = 'RESTORED',
+    reason = 'Khôi phục từ bản sao: gói có thể đã tới Bộ sau lúc sao lưu nên phải hỏi Bộ trước khi gửi.'
+ WHERE id = ANY(%(ids)s) AND state = 'SENDING'
+""",
+)
 
 
 class ActRefused(Exception):
@@ -85,6 +111,17 @@ def requeue(submission_id: UUID, *, now: datetime, resend: bool = False) -> None
             row.reason_code, row.reason = "RESEND_BY_OFFICER", "Cán bộ cho gửi lại khi chưa rõ số phận."
         row.next_attempt_at, row.failures = now, 0
         row.save(update_fields=["state", "next_attempt_at", "failures", "reason_code", "reason"])
+
+
+def after_restore(*, now: datetime) -> int:
+    """The database comes from a copy: what looks unsent may have left since, so it is asked about before it is sent,
+    and a refusal of it is no verdict unasked. Written as what it amounts to: an attempt whose end nobody knows."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_UNKNOWN_ATTEMPT, {"now": now})
+        doubtful = [row[0] for row in cursor.fetchall()]
+        for statement in _INTO_DOUBT:
+            cursor.execute(statement, {"now": now, "ids": doubtful})
+    return len(doubtful)
 
 
 def release_all_due(*, endpoint: Endpoint, now: datetime) -> int:

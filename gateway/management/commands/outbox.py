@@ -1,4 +1,4 @@
-"""`manage.py outbox status|drain|hold|release|requeue`: the outbox from the command line, also with Celery down."""
+"""`manage.py outbox status|drain|hold|release|requeue|restored`: the outbox by command, also with Celery down."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ class Command(BaseCommand):
         requeue.add_argument(
             "--resend", action="store_true", help="cho gửi lại gói chưa rõ số phận (cùng mã, cùng nội dung)"
         )
+        acts.add_parser("restored", help="cơ sở dữ liệu vừa khôi phục từ bản sao: hỏi Bộ về mọi gói chờ trước khi gửi")
         for act in acts.choices.values():
             act.add_argument("--json", action="store_true", help="kết quả dạng JSON")
 
@@ -52,6 +53,8 @@ class Command(BaseCommand):
                 case "release":
                     outbox.release(options["submission"], now=now)
                     found = {"released": str(options["submission"])}
+                case "restored":
+                    found = {"asked_first": outbox.after_restore(now=now)}
                 case _:
                     outbox.requeue(options["submission"], now=now, resend=options["resend"])
                     found = {"requeued": str(options["submission"])}

@@ -35,7 +35,7 @@ ADVICE: Mapping[str, str] = {
     ),
     "MESSAGE_CONFLICT": gettext_noop(
         "Gửi đầu mối của Bộ mã giao dịch và nguyên văn câu trả lời, hỏi dưới mã này Bộ đang giữ gói nào. Cổng chưa coi "
-        "gói là đã nhận và vẫn tự hỏi lại. Bộ giữ sai gói: đề nghị Bộ xoá, rồi ở hàng đợi bấm gửi lại. "
+        "gói là đã nhận và vẫn tự hỏi lại. Bộ giữ sai gói: đề nghị Bộ xoá, rồi ở trang của gói bấm Cho gửi lại. "
         "Đừng sửa hay tạo lại gói."
     ),
     "FOREIGN_ANSWER": gettext_noop(
