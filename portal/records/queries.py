@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import zstandard
 from django.db import connection
 from django.db.models import Count, Q
 
+from portal.records import content
 from portal.records.models import Batch, Record
 from portal.records.states import BatchState, RecordState
 
@@ -86,8 +86,8 @@ def find_batch(*, school_id: int, message_id: str) -> Batch | None:
 
 
 def original_bytes(record: Record) -> bytes:
-    """The record exactly as the school signed it."""
-    return zstandard.ZstdDecompressor().decompress(bytes(record.data))
+    """The record exactly as the school signed it. Raises ContentDamaged when our store no longer holds that."""
+    return content.whole(bytes(record.data), bytes(record.sha256))
 
 
 def status() -> dict[str, Any]:

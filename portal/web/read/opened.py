@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from portal.records.conf import conf
+from portal.records.content import ContentDamaged
 from portal.records.models import Record
 from portal.records.profiles import registry
 from portal.records.queries import original_bytes
@@ -53,7 +54,7 @@ def open_form(record: Record) -> OpenedForm:
         return OpenedForm(title="", problem="PROFILE_UNKNOWN")
     try:
         root = parse(original_bytes(record)).root
-    except SigningError:
+    except (SigningError, ContentDamaged):
         return OpenedForm(title=profile.title, problem="UNREADABLE")
     parts = read_parts(root, groups=profile.groups.values(), fields=profile.fields, codes=profile.codes)
     return OpenedForm(title=profile.title, parts=parts)

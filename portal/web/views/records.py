@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
 from portal.accounts.policy import Permission
+from portal.records.content import ContentDamaged
 from portal.records.models import Record
 from portal.records.queries import original_bytes
 from portal.web.access import page, required_actor
@@ -43,9 +44,13 @@ def record(request: HttpRequest, record_id: int) -> HttpResponse:
 def record_xml(request: HttpRequest, record_id: int) -> HttpResponse:
     """The bytes as they came, shown as text: escaped by the template, never re-indented."""
     found = _read(request, record_id, what="xml")
+    try:
+        data = original_bytes(found)
+    except ContentDamaged:
+        return _damaged(request, found)
     context = {
         "record": found,
-        "xml": original_bytes(found).decode("utf-8", "replace"),
+        "xml": data.decode("utf-8", "replace"),
         "sha256": bytes(found.sha256).hex(),
     }
     return render(request, "web/record_xml.html", context)
@@ -54,9 +59,21 @@ def record_xml(request: HttpRequest, record_id: int) -> HttpResponse:
 @page(Permission.SEE_RECORD)
 def record_file(request: HttpRequest, record_id: int) -> HttpResponse:
     found = _read(request, record_id, what="file")
-    response = HttpResponse(original_bytes(found), content_type="application/xml; charset=utf-8")
+    try:
+        data = original_bytes(found)
+    except ContentDamaged:
+        return _damaged(request, found)
+    response = HttpResponse(data, content_type="application/xml; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="hoc-ba-{found.lookup_uuid or found.pk}.xml"'
     return response
+
+
+def _damaged(request: HttpRequest, found: Record) -> HttpResponse:
+    """Nobody is given other bytes for the school's own."""
+    messages.error(
+        request, _("Bản lưu của học bạ không còn nguyên vẹn nên không hiển thị được. Hãy báo quản trị hệ thống.")
+    )
+    return redirect("record", found.pk)
 
 
 @page(Permission.SEE_RECORD)

@@ -3,6 +3,7 @@
 import csv
 import io
 
+import pytest
 import zstandard
 from django.urls import reverse
 
@@ -103,3 +104,16 @@ def test_a_search_finds_exact_numbers_only_and_the_journal_does_not_learn_them(h
     kept = str(list(Entry.objects.filter(action="record.searched").values()))
     assert record.cccd not in kept
     assert record.pupil_code not in kept
+
+
+@pytest.mark.parametrize("rotten", [b"", zstandard.ZstdCompressor().compress(b"<HOC_BA>khac</HOC_BA>")])
+def test_bytes_that_are_no_longer_the_schools_are_never_shown_as_its_own(house, browser, rotten):
+    record = house.admitted
+    Record.objects.filter(pk=record.pk).update(data=rotten)
+    client = browser(house.clerk)
+    assert client.get(reverse("record", args=[record.pk])).status_code == 200
+    for name in ("record-xml", "record-file"):
+        answer = client.get(reverse(name, args=[record.pk]), follow=True)
+        assert answer.redirect_chain == [(reverse("record", args=[record.pk]), 302)]
+        assert "không còn nguyên vẹn" in answer.content.decode()
+        assert b"khac" not in answer.content
