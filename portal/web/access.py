@@ -74,6 +74,10 @@ class Actor:
     def controls_queue(self) -> bool:
         return self.may(Permission.CONTROL_QUEUE)
 
+    @property
+    def decides_held(self) -> bool:
+        return self.may(Permission.DECIDE_HELD)
+
 
 def actor_of(request: HttpRequest) -> Actor | None:
     """The signed-in person and their memberships, read once per request; None for a stranger."""

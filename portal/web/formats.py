@@ -95,5 +95,11 @@ def name_of(value: Any) -> str:
     return re.sub(r"\\(.)", r"\1", found[1]) if found else dash(value)
 
 
+def subject(value: Any) -> str:
+    """A certificate's subject with words for the two numbers that RFC 4514 has none for."""
+    text = str(dash(value))
+    return text.replace("2.5.4.5=", "SERIALNUMBER=").replace("2.5.4.97=", "ORGANIZATIONIDENTIFIER=")
+
+
 def dash(value: Any) -> Any:
     return "—" if value in (None, "") else value

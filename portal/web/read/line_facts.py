@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from gateway import calendar, expiry, sizes, stuck, sync
 from gateway.conf import EndpointUnreadable, endpoint
 from gateway.models import Endpoint, EndpointEvent, Item, Submission, SyncRun
-from portal.web.formats import moment
+from portal.web.formats import day, moment
 from portal.web.read.run_words import kind_in_words
 
 
@@ -111,6 +111,24 @@ def expiring(*, now: datetime) -> list[tuple[expiry.Watched, int]]:
     return [(one, left) for one, left in found if left <= first]
 
 
+def _expiring_in_words(now: datetime) -> list[str]:
+    """Each certificate of the line, the seal and the trust as a sentence; those of schools in one."""
+    soon = expiring(now=now)
+    said = []
+    for one, left in soon:
+        if one.role == "SCHOOL":
+            continue
+        facts = {"title": one.title, "until": day(one.not_after), "n": left}
+        if left < 0:
+            said.append(_("%(title)s đã hết hạn ngày %(until)s: thay ngay, rồi đăng ký chứng thư mới với Bộ.") % facts)
+        else:
+            said.append(_("%(title)s còn %(n)s ngày (đến %(until)s): xin cấp chứng thư mới từ bây giờ.") % facts)
+    schools = sum(one.role == "SCHOOL" for one, _left in soon)
+    if schools:
+        said.append(_("%(n)s trường có chứng thư số sắp hết hạn: xem danh sách ở trang Đường truyền.") % {"n": schools})
+    return said
+
+
 def worries(*, now: datetime) -> list[str]:
     """What stands still or was missed, each as a sentence. Raises EndpointUnreadable."""
     words = {
@@ -123,7 +141,7 @@ def worries(*, now: datetime) -> list[str]:
         "stuck_paused": _("Đường truyền tạm dừng quá 6 giờ: gọi đầu mối của Bộ."),
     }
     numbers = stuck.counts(now=now) | {"stuck_refused": _not_repacked(now - timedelta(hours=1))}
-    found = [words[name] % {"n": number} for name, number in numbers.items() if number]
+    found = [words[name] % {"n": number} for name, number in numbers.items() if number] + _expiring_in_words(now)
     late = sync.missed(now=now)
     if late:
         found.append(_("Việc định kỳ chưa chạy đúng lịch: %(kinds)s.") % {"kinds": ", ".join(map(kind_in_words, late))})

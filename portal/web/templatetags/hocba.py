@@ -50,6 +50,7 @@ for _shape in (
     formats.groups,
     formats.short,
     formats.name_of,
+    formats.subject,
     formats.dash,
 ):
     register.filter(_shape.__name__, _shape)

@@ -130,3 +130,23 @@ def test_the_department_s_pages_are_accessible(page, live_server, cast):
     for path in ("tong-quan", "truong", "hang-doi", "duong-truyen", "chung-thu-so", "thu-hoi", "nhat-ky"):
         page.goto(f"{live_server.url}/so/{path}/")
         accessible(page)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_live_part_that_replaces_itself_keeps_the_reader_s_place(page, live_server, house):
+    """By keyboard the focus stays on the package; a selection of text is not thrown away."""
+    User.objects.filter(pk=house.officer.pk).update(must_change_password=False)
+    sign_in(page, live_server.url, house.officer.username)
+    page.goto(f"{live_server.url}/so/hang-doi/")
+    again = "htmx.ajax('GET', 'song/', {source: '#hang-doi', target: '#hang-doi', swap: 'outerHTML'})"
+    link = f'#hang-doi a[href*="{house.submission.pk}"]'
+    page.focus(link)
+    page.evaluate("document.querySelector('#hang-doi').dataset.before = '1'")
+    page.evaluate(again)
+    page.wait_for_selector("#hang-doi:not([data-before])")
+    page.wait_for_function(f"document.activeElement.href?.includes('{house.submission.pk}')")
+    page.evaluate("document.querySelector('#hang-doi').dataset.before = '1'")
+    page.evaluate(f"window.getSelection().selectAllChildren(document.querySelector('{link}'))")
+    page.evaluate(again)
+    page.wait_for_timeout(300)
+    assert page.locator("#hang-doi[data-before]").count() == 1

@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from gateway import calendar, doctor
+from gateway import calendar, doctor, expiry
 from gateway.models import Attempt, Endpoint, Submission
 from portal.records import dispatch
 
@@ -140,3 +140,20 @@ def test_the_sheet_to_be_registered_is_a_page_to_print_without_a_secret(house, b
         assert words in text
     assert "mat-khau-mo-phong" not in text
     assert browser(house.clerk).get(reverse("registration-sheet")).status_code == 403
+
+
+def test_a_certificate_that_expires_soon_is_told_on_the_first_page_and_high_on_the_line_s(house, browser, monkeypatch):
+    now = timezone.now()
+    found = [
+        expiry.Watched("CONNECTION", "Chứng thư kết nối của Sở (so-gddt)", "a", now + timedelta(days=9, hours=1)),
+        expiry.Watched("SCHOOL", "Chứng thư số của Trường Mẫu", "b", now + timedelta(days=20)),
+        expiry.Watched("MINISTRY_CA", "CA của Bộ đã ghim (ca)", "c", now - timedelta(days=1)),
+    ]
+    monkeypatch.setattr(expiry, "watched", lambda _: found)
+    client = browser(house.officer)
+    for name in ("overview", "endpoint"):
+        text = client.get(reverse(name)).content.decode()
+        assert "Chứng thư kết nối của Sở (so-gddt) còn 9 ngày" in text, name
+        assert "CA của Bộ đã ghim (ca) đã hết hạn ngày" in text, name
+        assert "1 trường có chứng thư số sắp hết hạn" in text, name
+    assert text.index("Chứng thư sắp hết hạn") < text.index("Việc chạy theo lịch")
