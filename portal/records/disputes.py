@@ -15,7 +15,7 @@ from django.db.models import F, Q
 from pydantic_core import to_json
 
 from portal.audit import journal
-from portal.records import nudge
+from portal.records import content, nudge
 from portal.records.admission import standing
 from portal.records.admission.court import court_for
 from portal.records.admission.judging import Judged, judge
@@ -23,6 +23,7 @@ from portal.records.admission.opening import RawRecord
 from portal.records.admission.second_look import ENGINES_DISAGREE, about_disagreement, about_refusal
 from portal.records.admission.wording import CHECK_KILLS, RECORD_DAMAGED, damaged
 from portal.records.conf import conf
+from portal.records.content import ContentDamaged
 from portal.records.models import Batch, HeldApproval, Record
 from portal.records.states import RecordState, Standing
 from signing import verify
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 _DISAGREE = "record.engines_disagree"
 _UNCHECKED = (CHECK_KILLS, RECORD_DAMAGED)
+_ALARMS = {CHECK_KILLS: "record.check_kills", RECORD_DAMAGED: "record.damaged"}
 
 
 COMMAND_LINE = "command line"
@@ -98,14 +100,15 @@ def hold_damaged(record_id: int, *, now: datetime) -> None:
         error_count=row.error_count + 1,
     )  # fmt: skip
     _count(row, admitted=-1)
-    _alarm(row.school_id, ("record", row.pk), {}, now, action="record.damaged")
+    _alarm(row.school_id, ("record", row.pk), {}, now, action=_ALARMS[RECORD_DAMAGED])
 
 
 def raise_alarms(*, batch: Batch, judged: Sequence[Judged], now: datetime) -> None:
     """One journal row for each held record, in the transaction that stores it."""
     for one in judged:
         if one.is_held:
-            action = "record.check_kills" if one.is_killing else _DISAGREE
+            named = (_ALARMS[finding.code] for finding in one.findings if finding.code in _ALARMS)
+            action = next(named, _DISAGREE)
             _alarm(batch.school_id, ("batch", batch.pk), {"position": one.raw.position}, now, action=action)
 
 
@@ -117,7 +120,10 @@ def recheck(*, record: Record, actor: Any | None, now: datetime, address: str | 
         raise DisputeRefused(
             "PROFILE_UNKNOWN", "Học bạ này không có khuôn dạng đã biết nên không có gì để kiểm tra lại."
         )
-    data = zstandard.ZstdDecompressor().decompress(bytes(record.data))
+    try:
+        data = content.whole(bytes(record.data), bytes(record.sha256))
+    except ContentDamaged:
+        raise DisputeRefused("RECORD_DAMAGED", "Bản lưu của học bạ không còn nguyên vẹn.") from None
     first = verify(data, policy, court.trust, at=court.at, binding=court.binding, revocation=court.revocation)
     second = verify_again(data, policy, court.trust, at=court.at, revocation=court.revocation)
     result = Rechecked(first, second)

@@ -18,10 +18,12 @@ from portal.records.admission.second_look import ENGINES_DISAGREE, about_disagre
 from portal.records.admission.signers import SchoolBinding
 from portal.records.admission.wording import (
     CHECK_KILLS,
+    RECORD_DAMAGED,
     about_document,
     about_profile,
     about_signatures,
     crashed,
+    damaged,
     killing,
 )
 from portal.records.document import Identity
@@ -54,12 +56,12 @@ class Judged:
     @property
     def is_held(self) -> bool:
         """Waits for an officer, not for evidence."""
-        return self.is_killing or any(finding.code == ENGINES_DISAGREE for finding in self.findings)
+        return self.is_unchecked or any(finding.code == ENGINES_DISAGREE for finding in self.findings)
 
     @property
-    def is_killing(self) -> bool:
-        """Its check kills the process that runs it: nothing is known of the record itself."""
-        return any(finding.code == CHECK_KILLS for finding in self.findings)
+    def is_unchecked(self) -> bool:
+        """Its check kills the process that runs it, or its bytes are damaged: nothing is known of the record itself."""
+        return any(finding.code in (CHECK_KILLS, RECORD_DAMAGED) for finding in self.findings)
 
     @property
     def errors(self) -> int:
@@ -117,6 +119,11 @@ def judge_crashed(raw: RawRecord) -> Judged:
 def judge_killing(raw: RawRecord) -> Judged:
     """A record whose check was seen to kill its process: neither let in nor refused, held for an officer."""
     return Judged(raw, RecordState.RECEIVED, NOBODY, "", (killing(),))
+
+
+def judge_damaged(raw: RawRecord) -> Judged:
+    """A record of which our store no longer holds what came in: neither let in nor refused, held for an officer."""
+    return Judged(raw, RecordState.RECEIVED, NOBODY, "", (damaged(),))
 
 
 def _judge(raw: RawRecord, court: Court) -> Judged:

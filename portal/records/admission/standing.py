@@ -43,14 +43,14 @@ class Outcome:
 
 def settle(judged: Sequence[Judged], *, school_id: int) -> Outcome:
     """Hold every clean record against what is stored and against the earlier ones of the same chunk."""
-    clean = [one for one in judged if one.state is not RecordState.REFUSED and not one.is_killing]
+    clean = [one for one in judged if one.state is not RecordState.REFUSED and not one.is_unchecked]
     by_uuid, by_pupil = _others(clean)
     taken_uuids: set[UUID] = set()
     taken_pupils: set[_PupilKey] = set()
     released: list[int] = []
     result: list[Judged] = []
     for one in judged:
-        if one.state is RecordState.REFUSED or one.is_killing:
+        if one.state is RecordState.REFUSED or one.is_unchecked:
             result.append(one)
             continue
         uuid, pupil = uuid_of(one), _pupil(one)

@@ -14,17 +14,16 @@ from random import Random
 from typing import BinaryIO
 from uuid import UUID
 
-import zstandard
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from gateway import failpoints
 from gateway.backoff import retry_delay
 from portal.audit import journal
-from portal.records import nudge
+from portal.records import content, nudge
 from portal.records.admission import opening
 from portal.records.admission.court import court_for
-from portal.records.admission.judging import Court, Judged, judge, judge_killing
+from portal.records.admission.judging import Court, Judged, judge, judge_damaged, judge_killing
 from portal.records.admission.opening import BatchUnreadable, RawRecord, Walk
 from portal.records.conf import conf
 from portal.records.content import ContentDamaged, laid_out
@@ -225,19 +224,29 @@ def _judge_waiting(claim: Claim, court: Court, patience: _Patience, *, now: date
         return
     waiting = Record.objects.filter(batch=claim.batch, state=RecordState.RECEIVED, next_check_at__isnull=False)
     done = 0
-    unpacker = zstandard.ZstdDecompressor()
     most = 1 if _goes_singly(claim) else conf().chunk_records
     while True:
         rest = waiting.filter(position__gt=done).order_by("position")
-        rows = list(rest.values_list("position", "source", "data")[:most])
+        rows = list(rest.values_list("position", "source", "data", "sha256")[:most])
         if not rows:
             return
-        raws = [RawRecord(position, source, unpacker.decompress(bytes(data))) for position, source, data in rows]
-        guilty = _is_guilty(claim, raws[0].position)
-        judged: list[Judged] = [judge_killing(raw) if guilty else judge(raw, court) for raw in raws]
+        guilty = _is_guilty(claim, rows[0][0])
+        judged = [
+            _judge_stored(position, source, bytes(data), bytes(sha256), court=court, guilty=guilty)
+            for position, source, data, sha256 in rows
+        ]
         court.keep_evidence(now=now)
         storing.store_again(batch=claim.batch, judged=judged, now=now, hold=claim.hold, recheck_at=now + patience.pause)
-        done = raws[-1].position
+        done = rows[-1][0]
+
+
+def _judge_stored(position: int, source: str, data: bytes, sha256: bytes, *, court: Court, guilty: bool) -> Judged:
+    """A record from its own row: damage there is ours and never a fault of the record."""
+    try:
+        raw = RawRecord(position, source, content.whole(data, sha256))
+    except ContentDamaged:
+        return judge_damaged(RawRecord(position, source, b""))
+    return judge_killing(raw) if guilty else judge(raw, court)
 
 
 def _finish(claim: Claim, court: Court, patience: _Patience, *, now: datetime) -> None:

@@ -8,13 +8,15 @@ import zstandard
 from gateway.exchange.envelope import unpack
 from gateway.models import Document, Item
 from portal.audit.models import Entry
-from portal.records import dispatch, disputes, recall
+from portal.records import dispatch, disputes, processing, recall
 from portal.records.models import Batch, ContentChunk, Recall, Record
 from portal.records.packing import HEAD, Weighed, fill
 from portal.records.processing import rechecking
 from portal.records.processing.rechecking import Outcome
-from portal.records.states import RecallState, RecordState, Standing
+from portal.records.states import BatchState, RecallState, RecordState, Standing
 from portal.rehearsal.batches import unsigned_batch, zip_batch
+from portal.rehearsal.install import load_revocation_lists
+from portal.schools.models import RevocationList
 from signing.xml import cut
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
@@ -106,6 +108,34 @@ def test_a_damaged_record_does_not_keep_the_others_of_its_year_from_being_recall
         recall.request(record=record, reason="Sai", requested_by=None, now=datetime(2026, 6, 1, tzinfo=UTC))
     assert recall.dispatch_due(now=LATER) == 2
     assert set(Recall.objects.values_list("state", flat=True)) == {RecallState.DISPATCHED}
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_record_that_rots_while_it_waits_for_evidence_is_not_refused_for_it(cast, hand_in, settings, readable):
+    settings.RECORDS = {"check_revocation": True}
+    RevocationList.objects.all().delete()
+    school = cast.made("02")
+    batch = hand_in(school, unsigned_batch(cast.records(school, 3)).data)
+    record = batch.records.get(position=2)
+    rot(record, readable=readable)
+    load_revocation_lists(cast.pki, schools=12, now=NOW)
+    processing.process_due(clock=lambda: LATER + timedelta(hours=1))
+    batch.refresh_from_db()
+    assert (batch.state, batch.admitted_count, batch.refused_count) == (BatchState.PROCESSED, 2, 0)
+    assert list(disputes.held_records()) == [record]
+    assert Entry.objects.filter(action="record.damaged").count() == 1
+    assert rechecking.run(record_id=record.pk, actor_id=None, address=None, now=LATER) == Outcome.ADMITTED
+    record.refresh_from_db()
+    assert (record.state, record.standing) == (RecordState.ADMITTED, Standing.IN_FORCE)
+
+
+def test_a_damaged_record_is_not_asked_about_as_if_it_were_the_schools(cast, hand_in):
+    school = cast.made("02")
+    record = hand_in(school, unsigned_batch(cast.records(school, 1)).data).records.get()
+    rot(record, readable=True)
+    record.refresh_from_db()
+    with pytest.raises(disputes.DisputeRefused, match="RECORD_DAMAGED"):
+        disputes.recheck(record=record, actor=None, now=NOW)
 
 
 def test_a_record_too_large_for_any_package_does_not_keep_the_others_waiting():
