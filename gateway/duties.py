@@ -17,6 +17,7 @@ from signing.errors import SigningError
 
 logger = logging.getLogger(__name__)
 
+_ASKED_AGAIN = timedelta(days=3)
 # Found while an answer is settled, at any hour: people are told by the next watch and not after the next night.
 _SEEN_AT_ONCE = (
     DiscrepancyKind.TAKEN_THERE, DiscrepancyKind.VERDICT_DIFFERS, DiscrepancyKind.MESSAGE_CONFLICT,
@@ -25,12 +26,15 @@ _SEEN_AT_ONCE = (
 
 
 def reconcile(*, client: MinistryClient, now: datetime) -> dict[str, int]:
-    """Put down tonight's comparison: yesterday and today, and every day since the last nightly one if nights were
-    missed. The comparison itself is worked off in slices; the signed statement of yesterday is made now."""
+    """Put down tonight's comparison: yesterday and today, every day since the last nightly one if nights were missed,
+    and the last one's days again, for three nights, where it left questions unanswered. The comparison itself is
+    worked off in slices; the signed statement of yesterday is made now."""
     since, _ = reconciliation.day_of(now - timedelta(days=1), client.description)
     last = Comparison.objects.filter(asked_by="").order_by("-pk").first()
     if last is not None:
         since = min(since, last.until)
+        if last.unanswered:
+            since = min(since, max(last.since, now - _ASKED_AGAIN))
     asked = reconciliation.ask_for(since=since, until=now, now=now)
     made = _statement(client.description, now=now)
     return {"to_ask": asked.total, "statements": made}

@@ -99,8 +99,10 @@ def verdict_differs(key: str, ours: str, theirs: str, *, refused: bool) -> list[
 
 
 def _verdicts(row: Submission, verdicts: Sequence[ItemVerdict]) -> list[Difference]:
-    ours = dict(Item.objects.filter(submission=row).order_by().values_list("key", "verdict"))
     refused = row.state == SubmissionState.REFUSED
+    items = Item.objects.filter(submission=row).order_by()
+    # An open package contradicts itself only in what is judged already: usually nothing yet.
+    ours = dict((items if refused else items.exclude(verdict=Verdict.PENDING)).values_list("key", "verdict"))
     return [
         one
         for said in verdicts

@@ -243,7 +243,7 @@ def _write(row: Submission, change: _Change, now: datetime) -> None:
     row.state = SUBMISSION.check(row.state, change.target)
     row.lease_until = None
     row.held_from = ""
-    row.reason_code = "" if change.good else change.code or change.outcome
+    row.reason_code = "" if change.good else (change.code or change.outcome)[:60]
     row.reason = "" if change.good else change.detail
     if row.state in _CLOSED:
         row.next_attempt_at, row.closed_at = None, now

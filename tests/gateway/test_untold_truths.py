@@ -194,3 +194,28 @@ def test_answers_of_the_line_are_still_told_apart(peer: Peer, enqueue: Callable[
     enqueue("a")
     assert act().state == "UNCERTAIN"
     assert opened() == []
+
+
+def test_a_refusal_with_a_long_code_is_a_refusal_all_the_same(
+    peer: Peer, enqueue: Callable[..., UUID], act: Act
+) -> None:
+    code = "E" * 100
+    peer.answer = token_or(lambda request: Reply(422, receipt(request, Error=code).body))
+    enqueue("a", "b")
+    row = act()
+    assert (row.state, row.reason_code) == ("REFUSED", code[:60])
+
+
+def test_a_question_that_was_not_answered_is_asked_again_the_next_night_but_not_for_ever(
+    peer: Peer, served: MinistryClient, enqueue: Callable[..., UUID], noon: datetime
+) -> None:
+    close(enqueue("a"), at=noon)
+    peer.answer = token_or(lambda _: Reply(200, b"<html>"))
+    totals = []
+    for day in range(1, 11):
+        now = noon + timedelta(days=day)
+        duties.reconcile(client=served, now=now)
+        newest = Comparison.objects.order_by("-pk")[0]
+        reconciliation.work_on(newest, client=served, clock=lambda now=now: now, budget=None)
+        totals.append(newest.total)
+    assert totals == [1] * 3 + [0] * 7, "after three nights it is for an officer: the page counts the unanswered"
