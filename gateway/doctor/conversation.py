@@ -15,6 +15,7 @@ from gateway.ministry.client import Message
 from gateway.ministry.errors import FateUnknown, LinkRefused
 
 _CLOCK_SECONDS: Final = 60
+_NO_ANSWER: Final = ("ANSWER_UNREADABLE", "TIMEOUT", "CONNECTION_CUT", "REDIRECT")
 
 
 def clock(visit: Visit) -> str:
@@ -78,6 +79,8 @@ def question(visit: Visit) -> str:
     except LinkRefused:
         raise
     except FateUnknown as problem:
+        if problem.code in _NO_ANSWER or (problem.status or 0) >= 500:
+            raise  # nothing was said about the message: the service itself is the trouble
         raise Doubt(
             f"Hỏi thử một mã giao dịch không có: câu trả lời không nói rõ ({problem.message.rstrip('.')}).",
             f"Mã “không có giao dịch này” của Bộ phải nằm trong answers.unknown (đang khai: {listed}); "

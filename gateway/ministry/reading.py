@@ -49,7 +49,7 @@ class Reader:
         try:
             found = QueryAnswer.from_json(loads(answer.body, max_bytes=self._limit))
         except MessageRefused as problem:
-            raise FateUnknown("ANSWER_UNREADABLE", problem.message, status=answer.status) from None
+            raise _unreadable(answer, problem) from None
         if found.receipt is None:
             if answer.status != 200:
                 raise FateUnknown("HTTP_STATUS", f"Mã HTTP {answer.status}.", status=answer.status)
@@ -70,7 +70,7 @@ class Reader:
         try:
             found = CertificateReceipt.from_json(loads(answer.body, max_bytes=self._limit))
         except MessageRefused as problem:
-            raise FateUnknown("ANSWER_UNREADABLE", problem.message, status=answer.status) from None
+            raise _unreadable(answer, problem) from None
         if found.message_id != message_id:
             raise _foreign("RECEIPT_FOREIGN", "Biên nhận thuộc về giao dịch khác.", answer)
         if found.error and answer.status < 500:
@@ -84,7 +84,7 @@ class Reader:
         try:
             found = CertificateAnswer.from_json(loads(answer.body, max_bytes=self._limit))
         except MessageRefused as problem:
-            raise FateUnknown("ANSWER_UNREADABLE", problem.message, status=answer.status) from None
+            raise _unreadable(answer, problem) from None
         if found.message_id != message_id:
             raise _foreign("RECEIPT_FOREIGN", "Câu trả lời thuộc về giao dịch khác.", answer)
         _same_unit(found.unit_code, unit_code, answer)
@@ -166,6 +166,13 @@ class Reader:
             return ""
         code = found.get("Error") or found.get("error") if isinstance(found, dict) else None
         return code if isinstance(code, str) else ""
+
+
+def _unreadable(answer: Answer, problem: MessageRefused) -> FateUnknown:
+    """A page of maintenance or of a firewall is called what it is; anything else by what JSON lacks."""
+    page = answer.body.lstrip()[:1] == b"<"
+    text = "Bên kia trả một trang web (HTML), không phải câu trả lời của Bộ." if page else problem.message
+    return FateUnknown("ANSWER_UNREADABLE", text, status=answer.status)
 
 
 def _certificate_page(answer: Answer) -> bool:

@@ -134,6 +134,8 @@ EXPIRED = Reply(400, b"<html><head><title>400 The SSL certificate error</title><
         ("/api/danh-muc", as_json({}, 404), "CALL", "không có dịch vụ ở đường dẫn đã khai", "Đường dẫn", "Quản trị"),
         ("/api/danh-muc", as_json({"Error": "TOKEN_INVALID"}, 401), "CALL", "token", "token_header", "Quản trị"),
         ("/api/danh-muc", as_json({"Error": "UNIT_REFUSED"}, 403), "CALL", "đơn vị", "unit_code", "Bộ"),
+        ("/api/hoc-ba/ket-qua", PAGE, "QUESTION", "trang web (HTML)", "tường lửa", "Quản trị"),
+        ("/api/hoc-ba/ket-qua", Reply(502, b"x"), "QUESTION", "HTTP 502", "bảo trì", "Bộ"),
         ("/api/danh-muc", Reply(reset=True), "CALL", "bị cắt", "tường lửa", "Bộ phận mạng"),
     ],
 )
@@ -227,7 +229,6 @@ def test_a_proxy_that_forbids_the_way_is_told_by_its_own_words(line: Line) -> No
         as_json({"Error": "KHONG_TIM_THAY", "MessageId": "other"}, 404),
         as_json({"MessageId": "", "Error": "", "ResponseCode": "00", "data": []}),
         as_json([]),
-        PAGE,
     ],
 )
 def test_a_ministry_that_does_not_say_unknown_in_the_described_code_is_a_warning(
