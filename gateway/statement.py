@@ -131,7 +131,7 @@ def as_pdf(ledger: Ledger, description: EndpointDescription, table: bytes, *, no
         "csv_sha256": hashlib.sha256(table).hexdigest(),
         "nothing": "Không có.",
         "discrepancies_title": "Điểm khác nhau",
-        "discrepancy_head": ["Loại", "Khoá", "Sở", "Bộ", "Người xử lý, ghi chú"],
+        "discrepancy_head": ["Loại", "Học bạ hoặc gói", "Sở", "Bộ", "Người xử lý, ghi chú"],
         "discrepancies": [_discrepancy(one) for one in ledger.discrepancies[:_ON_PAPER]],
         "submissions_title": "Các gói trong ngày",
         "submission_head": ["Mã giao dịch", "Đơn vị", "Trạng thái", "Mục", "Nhận", "Từ chối", "Chờ"],
@@ -184,7 +184,15 @@ def _stamp(moment: datetime | None) -> str:
 
 def _discrepancy(one: Discrepancy) -> list[str]:
     note = one.closing_note or one.explanation
-    return [one.get_kind_display(), one.key, one.ours or "–", one.theirs or "–", f"{one.owner or '–'}. {note}"]
+    about = one.key or f"Gói {one.submission_id}"
+    owner = one.owner or "Chưa ai nhận"
+    return [one.get_kind_display(), about, _in_words(one.ours), _in_words(one.theirs), f"{owner}. {note}"]
+
+
+def _in_words(code: str) -> str:
+    """A package's state or a record's verdict on paper."""
+    named = {**dict(SubmissionState.choices), **dict(Verdict.choices)}
+    return str(named.get(code, code or "–"))
 
 
 def _submission(row: Submission) -> list[str]:

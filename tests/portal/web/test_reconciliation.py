@@ -1,6 +1,7 @@
 """Reconciliation and maintenance on the pages: an owner, a closing note, a journal line for each act, signed files."""
 
 import html
+import json
 import zlib
 from datetime import timedelta
 
@@ -228,3 +229,24 @@ def test_a_missed_run_is_told_on_the_first_page_an_officer_sees(house, browser):
     for kind in sync.SCHEDULED:
         SyncRun.objects.create(kind=kind, started_at=now, ended_at=now, result="DONE")
     assert "chưa chạy đúng lịch" not in client.get(reverse("overview")).content.decode()
+
+
+def test_the_paper_names_both_sides_in_words_and_the_package_a_difference_is_about(house, difference, monkeypatch):
+    """What is printed is what the template is given; the PDF itself hides its text in fonts."""
+    Discrepancy.objects.create(
+        kind="OVERDUE", submission=house.submission, ours="ACKNOWLEDGED", explanation="quá hạn", found_at=timezone.now()
+    )
+    given = []
+
+    def written(_template, *, sys_inputs, **_):
+        given.append(json.loads(sys_inputs["data"]))
+        return b"%PDF"
+
+    monkeypatch.setattr(statement.typst, "compile", written)
+    description = conf.endpoint()
+    ledger = statement.read(timezone.localdate(), description)
+    statement.as_pdf(ledger, description, b"", now=timezone.now())
+    rows = {row[0]: row for row in given[0]["discrepancies"]}
+    assert rows["Kết quả khác nhau"][1:4] == ["a-key", "Bộ chấp nhận", "Bộ từ chối"]
+    assert rows["Quá hạn trả lời"][1:4] == [f"Gói {house.submission.pk}", "Bộ đã nhận, chờ kết quả", "–"]
+    assert rows["Quá hạn trả lời"][4] == "Chưa ai nhận. quá hạn"
