@@ -19,6 +19,7 @@ from django.db.models.functions import Length
 
 from gateway import failpoints, outbox, sizes
 from gateway.conf import endpoint
+from gateway.discrepancies import is_held_there
 from gateway.models import Document, Submission
 from portal.records import content, disputes, nudge, packing
 from portal.records.conf import conf, seal_profile, sealing_key, stamper
@@ -251,10 +252,11 @@ def take_back_due(*, limit: int = 20) -> int:
     """Packages that may be packed anew by themselves: too big, with the culprit named, or sealed anew.
 
     Without a named culprit the package is bisected (below). One refused for our own seal has paused the line; its
-    records wait until a person has removed the cause and let the line go on.
+    records wait until a person has removed the cause and let the line go on; so do those of one that the Ministry
+    turns out to hold.
     """
     refused = Submission.objects.filter(
-        state="REFUSED", kind="RECORDS", items__verdict="PENDING", items__record__isnull=False
+        ~is_held_there(), state="REFUSED", kind="RECORDS", items__verdict="PENDING", items__record__isnull=False
     )
     named = refused.filter(items__verdict="REJECTED")
     too_big = refused.filter(reason_code__in=endpoint().answers.too_big)
@@ -272,7 +274,7 @@ def bisect_due(*, now: datetime, limit: int = 10) -> int:
     A refusal that has nothing to do with any record would split a whole year into packages of one: so many refusals an
     hour are enough, and what is left waits, seen on the endpoint page."""
     blamed = (
-        Submission.objects.filter(state="REFUSED", kind="RECORDS")
+        Submission.objects.filter(~is_held_there(), state="REFUSED", kind="RECORDS")
         .exclude(reason_code__in=endpoint().answers.too_big)
         .exclude(reason_code__startswith=_OUR_SEAL)
     )

@@ -7,7 +7,9 @@ seen once it is sealed and coded, and then the package is halved.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-HEAD = b'<?xml version="1.0" encoding="UTF-8"?>\n<DANH_SACH_HOC_BA id="dataDanhSach">\n'
+# What the seal refers to (spec section 3); admission lets no record in that carries it.
+ROOT_ID = "dataDanhSach"
+HEAD = f'<?xml version="1.0" encoding="UTF-8"?>\n<DANH_SACH_HOC_BA id="{ROOT_ID}">\n'.encode()
 FOOT = b"</DANH_SACH_HOC_BA>"
 _BETWEEN = b"\n"
 

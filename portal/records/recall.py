@@ -18,12 +18,14 @@ from django.db.models import F, Q
 
 from gateway import outbox
 from gateway.conf import endpoint
+from gateway.discrepancies import is_held_there
 from gateway.models import Submission
 from portal.audit import journal
 from portal.records import content, document, nudge
 from portal.records.conf import conf, seal_profile, sealing_key, stamper
 from portal.records.content import ContentDamaged
 from portal.records.models import Recall, Record
+from portal.records.packing import ROOT_ID
 from portal.records.profiles import registry
 from portal.records.states import RecallState, RecordState, Standing
 from signing import xml
@@ -203,7 +205,7 @@ def _repack_due(*, now: datetime, limit: int = 10) -> int:
     """Recalls of refused packages: without the ones the Ministry named; in two halves when it named none or found the
     package too big, until one is left whose refusal is its own; sealed anew once a person has seen to our seal."""
     refused = Submission.objects.filter(
-        state="REFUSED", kind="RECALL", items__verdict="PENDING", items__recall__isnull=False
+        ~is_held_there(), state="REFUSED", kind="RECALL", items__verdict="PENDING", items__recall__isnull=False
     ).distinct()
     seal_refused = Q(reason_code__startswith="SEAL")
     resumed = refused.filter(seal_refused, endpoint__state="OPEN", endpoint__resumed_at__gt=F("closed_at"))
@@ -237,7 +239,7 @@ def _repack(submission_id: UUID, *, now: datetime) -> int:
 
 def _document(recalls: Sequence[Recall]) -> bytes:
     """The unsealed list of transaction 5 (spec section 3, content of 5)."""
-    parts = ['<?xml version="1.0" encoding="UTF-8"?>\n<DANH_SACH_HOC_BA id="dataDanhSach">']
+    parts = [f'<?xml version="1.0" encoding="UTF-8"?>\n<DANH_SACH_HOC_BA id="{ROOT_ID}">']
     parts.extend(_entry(one.record) for one in recalls)
     return ("\n".join(parts) + "\n</DANH_SACH_HOC_BA>").encode()
 

@@ -14,6 +14,7 @@ from django.db import InterfaceError, OperationalError
 
 from portal.records import document
 from portal.records.admission.opening import RawRecord
+from portal.records.admission.reserved import refuse_reserved_id
 from portal.records.admission.second_look import ENGINES_DISAGREE, about_disagreement, is_chosen, look_again
 from portal.records.admission.signers import SchoolBinding
 from portal.records.admission.wording import (
@@ -131,6 +132,7 @@ def _judge(raw: RawRecord, court: Court) -> Judged:
         return Judged(raw, RecordState.REFUSED, NOBODY, "", (about_document(raw.problem),))
     try:
         parsed = read_record(raw.data)
+        refuse_reserved_id(raw.data)
         if len(raw.data) > court.max_bytes:
             raise MalformedDocument("TOO_LARGE", "Học bạ lớn hơn một gói gửi Bộ. Hãy bỏ dữ liệu thừa rồi ký lại.")
     except MalformedDocument as problem:

@@ -8,11 +8,12 @@ import pytest
 
 from gateway.models import Item
 from portal.records import dispatch, processing, recall
-from portal.records.admission import court, judging
+from portal.records.admission import court, judging, reserved
 from portal.records.models import Record
 from portal.records.states import BatchState, RecordState, Standing
 from portal.rehearsal.batches import DECLARATION, single_batch, unsigned_batch
 from portal.schools.models import Certificate
+from signing.errors import MalformedDocument
 from signing.trust import RevocationAnswer, RevocationState
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
@@ -238,3 +239,31 @@ def test_a_zip_may_hold_a_list_larger_than_an_ordinary_entry(monkeypatch):
     monkeypatch.undo()
     assert opening.ARCHIVE_LIMITS.max_entry > 200_000_000
     assert len(list(opening.raw_records(FileKind.ZIP, data, opening.Walk()))) == 1
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        b'<HOC_BA id="dataDanhSach" ',
+        b"<HOC_BA Id = 'dataDanhSach' ",
+        b'<HOC_BA id="&#100;ataDanhSach" ',
+        b'<HOC_BA ID="dataDanhSach" ',
+    ],
+    ids=["plain", "quoted", "spelt-out", "upper-case"],
+)
+def test_a_record_that_carries_our_packages_own_id_does_not_spoil_the_seal_over_its_neighbours(cast, hand_in, root):
+    """What stands on a record's root is covered by no signature of the school: anybody may write it there."""
+    school = cast.made("02")
+    made = cast.records(school, 2)
+    _, rest = made[0].data.split(b">", 1)
+    made[0] = cast.replaced(made[0], root + b">" + rest)
+    batch = hand_in(school, unsigned_batch(made).data)
+    assert [codes(record) for record in batch.records.order_by("position")] == [{"ID_RESERVED"}, set()]
+
+
+def test_our_packages_id_in_a_signature_counts_and_as_mere_text_does_not():
+    reserved.refuse_reserved_id(b'<HOC_BA id="a"><B c="dataDanhSach">dataDanhSach</B></HOC_BA>')
+    reserved.refuse_reserved_id(b'<HOC_BA id="a&amp;b"/>')
+    for bad in (b'<A><S xmlns="urn:x"><O Id="dataDanhSach"/></S></A>', b'<A xml:id="dataDanhSach"/>'):
+        with pytest.raises(MalformedDocument, match="ID_RESERVED"):
+            reserved.refuse_reserved_id(bad)
