@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from gateway.models import Discrepancy, Submission
 from gateway.states import DiscrepancyKind
@@ -25,6 +26,14 @@ class Difference:
     key: str = ""
     ours: str = ""
     theirs: str = ""
+
+
+def is_held_there() -> Exists:
+    """For a query of submissions: the Ministry holds a package we closed as refused, and no officer has settled yet
+    what becomes of it. Its records and recalls do not travel in another one meanwhile."""
+    return Exists(
+        Discrepancy.objects.filter(submission=OuterRef("pk"), kind=DiscrepancyKind.TAKEN_THERE, closed_at__isnull=True)
+    )
 
 
 @transaction.atomic

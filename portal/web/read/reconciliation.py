@@ -29,9 +29,9 @@ ADVICE: Mapping[str, str] = {
         "Bộ đã nhận gói nhưng quá hạn chưa trả đủ kết quả. Cổng vẫn tự hỏi lại; gọi đầu mối của Bộ nếu quá hai ngày."
     ),
     "TAKEN_THERE": gettext_noop(
-        "Đừng gửi lại gì. Mở gói, xem học bạ của nó đã đi trong gói nào; bấm Đối soát cho ngày gửi gói này để biết Bộ "
-        "đã chấp nhận học bạ nào ở gói cũ. Học bạ có ở cả hai gói: gửi đầu mối của Bộ hai mã giao dịch, "
-        "đề nghị bỏ một bản. Ghi kết luận rồi đóng."
+        "Đừng gửi lại gì. Bấm Đối soát cho ngày gửi gói này để biết Bộ đã chấp nhận học bạ nào ở gói cũ. Học bạ chưa "
+        "vào gói khác thì đứng chờ: đề nghị Bộ bỏ gói cũ rồi đóng điểm này, học bạ sẽ đi gói mới. Học bạ đã ở gói "
+        "khác: gửi đầu mối của Bộ hai mã giao dịch, đề nghị bỏ một bản, ghi kết luận rồi đóng."
     ),
     "MESSAGE_CONFLICT": gettext_noop(
         "Gửi đầu mối của Bộ mã giao dịch và nguyên văn câu trả lời, hỏi dưới mã này Bộ đang giữ gói nào. Cổng chưa coi "

@@ -6,9 +6,11 @@ from uuid import UUID
 
 import pytest
 
-from gateway import circuit, conf
+from gateway import circuit, conf, reconciliation
+from gateway.discrepancies import Difference, note
 from gateway.exchange.envelope import unpack
-from gateway.models import Document, Endpoint, Item, Submission
+from gateway.models import Discrepancy, Document, Endpoint, Item, Submission
+from gateway.states import DiscrepancyKind
 from portal.records import dispatch, recall
 from portal.records.models import Recall, Record
 from portal.records.states import RecallState, RecordState, Standing
@@ -230,3 +232,38 @@ def test_records_refused_for_our_seal_are_sealed_anew_when_a_person_let_the_line
     circuit.resume(refused.endpoint, now=now + timedelta(minutes=5))
     assert dispatch.take_back_due() == 2
     assert dispatch.dispatch_due(now=now + LATER).records == 2
+
+
+@pytest.mark.parametrize("code", ["PACKAGE_TOO_BIG", "PACKAGE_INVALID", "SEAL_INVALID"])
+def test_records_of_a_package_the_ministry_holds_after_all_wait_for_an_officer(cast, hand_in, now, code):
+    """A receipt that came late for a refused package: packed anew, its records would take effect twice."""
+    school = cast.made("02")
+    hand_in(school, unsigned_batch(cast.records(school, 4)).data)
+    dispatch.dispatch_due(now=now + LATER)
+    refused = Submission.objects.get()
+    refuse(refused, code, now)
+    Endpoint.objects.update(resumed_at=now + timedelta(minutes=5))
+    held = Difference(DiscrepancyKind.TAKEN_THERE, "Bộ đang giữ chính gói này.", ours="REFUSED")
+    note(refused, held, now=now)
+    assert (dispatch.take_back_due(), dispatch.bisect_due(now=now)) == (0, 0)
+    assert set(Record.objects.values_list("state", flat=True)) == {RecordState.DISPATCHED}
+    found = Discrepancy.objects.get()
+    reconciliation.close(found.pk, by="an", closing_note="Bộ đã bỏ gói cũ.", now=now)
+    assert dispatch.take_back_due() + dispatch.bisect_due(now=now) == 4
+
+
+def test_recalls_of_a_package_the_ministry_holds_after_all_wait_too(cast, hand_in, now, django_user_model):
+    school = cast.made("02")
+    hand_in(school, unsigned_batch(cast.records(school, 1)).data)
+    dispatch.dispatch_due(now=now + LATER)
+    Item.objects.update(verdict="ACCEPTED", judged_at=now)
+    clerk, officer = django_user_model.objects.order_by("id")[:2]
+    asked = recall.request(record=Record.objects.get(), reason="Sai điểm", requested_by=clerk, now=now)
+    recall.approve(recall=asked, decided_by=officer, now=now)
+    assert recall.dispatch_due(now=now) == 1
+    refused = Submission.objects.get(kind="RECALL")
+    refuse(refused, "PACKAGE_INVALID", now)
+    note(refused, Difference(DiscrepancyKind.TAKEN_THERE, "Bộ đang giữ chính gói này.", ours="REFUSED"), now=now)
+    assert recall.dispatch_due(now=now) == 0
+    reconciliation.close(Discrepancy.objects.get().pk, by="an", closing_note="Bộ đã bỏ gói cũ.", now=now)
+    assert recall.dispatch_due(now=now) == 1
