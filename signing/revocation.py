@@ -13,18 +13,28 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from signing.trust.lists import (
+    UNREADABLE,
+    Name,
+    covers,
+    entry_of,
+    is_authority,
+    is_understood,
+    is_whole,
+    may_sign_lists,
+    name_of,
+    reason_of,
+)  # fmt: skip
 from signing.trust.revoked import STALE, RevocationAnswer, RevocationState
 
 # RFC 6960 § 4.2.2.2.1 and RFC 5280 § 5.1.2.5: without nextUpdate the answer speaks for its own moment only.
 _WITHOUT_NEXT = timedelta(hours=24)
 _EVER = datetime.min.replace(tzinfo=UTC)
 _MOST_ANSWERS = 50_000
-_WRONG = (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature, x509.ExtensionNotFound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,8 @@ class _List:
     sha256: str
     start: datetime
     end: datetime
+    # whether a certificate that it does not name is good; if not, it only tells of revocations
+    clears: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +120,7 @@ class RevocationCache:
     """Evidence added so far, and what it says. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._lists: dict[bytes, list[_List]] = defaultdict(list)
+        self._lists: dict[Name, list[_List]] = defaultdict(list)
         self._singles: dict[int, list[_Single]] = defaultdict(list)
         self._known: set[str] = set()
         self._signed: dict[tuple[str, str], bool] = {}
@@ -120,12 +132,12 @@ class RevocationCache:
         try:
             pem = data.lstrip().startswith(b"-----BEGIN")
             crl = x509.load_pem_x509_crl(data) if pem else x509.load_der_x509_crl(data)
-            if not _whole(crl):
+            if not is_whole(crl):
                 return None
             digest, start = hashlib.sha256(data).hexdigest(), crl.last_update_utc
-            entry = _List(crl, digest, start, crl.next_update_utc or start + _WITHOUT_NEXT)
-            issuer = crl.issuer.public_bytes()
-        except _WRONG:
+            entry = _List(crl, digest, start, crl.next_update_utc or start + _WITHOUT_NEXT, is_understood(crl))
+            issuer = name_of(crl.issuer)
+        except UNREADABLE:
             return None
         with self._lock:
             if digest not in self._known:
@@ -143,7 +155,7 @@ class RevocationCache:
             digest, start = hashlib.sha256(data).hexdigest(), answer.this_update_utc
             entry = _Single(answer, digest, start, answer.next_update_utc or start + _WITHOUT_NEXT)
             serial = answer.serial_number
-        except _WRONG:
+        except UNREADABLE:
             return None
         with self._lock:
             if digest not in self._known:
@@ -190,9 +202,9 @@ class RevocationCache:
             return known
         try:
             leaf, authority = x509.load_der_x509_certificate(certificate), x509.load_der_x509_certificate(issuer)
-        except _WRONG:
+            known = _Known(generation, is_authority(leaf), leaf.not_valid_after_utc)
+        except UNREADABLE:
             return None
-        known = _Known(generation, _is_authority(leaf), leaf.not_valid_after_utc)
         self._by_lists(leaf, authority, issuer, known)
         self._by_singles(leaf, authority, issuer, known)
         known.revoked.sort(key=lambda answer: answer.revoked_at or datetime.max.replace(tzinfo=UTC))
@@ -204,26 +216,34 @@ class RevocationCache:
 
     def _by_lists(self, leaf: x509.Certificate, authority: x509.Certificate, issuer: bytes, known: "_Known") -> None:
         with self._lock:
-            lists = list(reversed(self._lists.get(leaf.issuer.public_bytes(), ())))
+            lists = list(reversed(self._lists.get(name_of(leaf.issuer), ())))
         for item in lists:
-            if not _covers(item.crl, leaf) or not self._is_signed(item, authority, issuer):
-                continue
+            try:
+                if not covers(item.crl, leaf) or not self._is_signed(item, authority, issuer):
+                    continue
+                entry = entry_of(item.crl, leaf.serial_number)
+                revoked_at = None if entry is None else entry.revocation_date_utc
+            except UNREADABLE:
+                continue  # what cannot be read proves nothing, and stops no other evidence
             # A list made later is as good, as long as the certificate had not expired and fallen off it.
             start = _EVER if leaf.not_valid_after_utc >= item.start else item.start
-            known.good.append(_Good(start, item.end, item.start, _good(item.sha256)))
-            entry = item.crl.get_revoked_certificate_by_serial_number(leaf.serial_number)
-            if entry is not None:
-                known.revoked.append(_revoked(entry.revocation_date_utc, _crl_reason(entry), item.sha256))
+            if item.clears:
+                known.good.append(_Good(start, item.end, item.start, _good(item.sha256)))
+            if entry is not None and revoked_at is not None:
+                known.revoked.append(_revoked(revoked_at, reason_of(entry), item.sha256))
 
     def _by_singles(self, leaf: x509.Certificate, authority: x509.Certificate, issuer: bytes, known: "_Known") -> None:
         with self._lock:
             singles = list(self._singles.get(leaf.serial_number, ()))
         for item in singles:
-            if not _asks_of(item.answer, leaf, authority) or not self._is_answered(item, authority, issuer):
+            try:
+                if not _asks_of(item.answer, leaf, authority) or not self._is_answered(item, authority, issuer):
+                    continue
+                status, revoked_at = item.answer.certificate_status, item.answer.revocation_time_utc
+            except UNREADABLE:
                 continue
-            status, revoked_at = item.answer.certificate_status, item.answer.revocation_time_utc
             if status is ocsp.OCSPCertStatus.REVOKED and revoked_at is not None:
-                known.revoked.append(_revoked(revoked_at, str(item.answer.revocation_reason or ""), item.sha256))
+                known.revoked.append(_revoked(revoked_at, _ocsp_reason(item.answer), item.sha256))
             elif status is not ocsp.OCSPCertStatus.GOOD:
                 continue
             known.good.append(_Good(_EVER, item.end, item.start, _good(item.sha256)))
@@ -232,12 +252,12 @@ class RevocationCache:
         key = (item.sha256, hashlib.sha256(issuer).hexdigest())
         if key not in self._signed:
             public = authority.public_key()
-            if not isinstance(public, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) or not _may_sign_lists(authority):
+            if not isinstance(public, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) or not may_sign_lists(authority):
                 self._signed[key] = False
             else:
                 try:
                     self._signed[key] = item.crl.is_signature_valid(public)
-                except _WRONG:
+                except UNREADABLE:
                     self._signed[key] = False
         return self._signed[key]
 
@@ -248,59 +268,10 @@ class RevocationCache:
         return self._signed[key]
 
 
-def _whole(crl: x509.CertificateRevocationList) -> bool:
-    """Neither a delta, nor indirect, nor for some reasons only: such a list cannot prove that a certificate is good."""
-    for extension in crl.extensions:
-        value = extension.value
-        if isinstance(value, x509.DeltaCRLIndicator):
-            return False
-        if isinstance(value, x509.IssuingDistributionPoint):
-            if value.indirect_crl or value.only_some_reasons or value.only_contains_attribute_certs:
-                return False
-        elif extension.critical:
-            return False
-    return True
-
-
-def _covers(crl: x509.CertificateRevocationList, leaf: x509.Certificate) -> bool:
+def _ocsp_reason(answer: ocsp.OCSPResponse) -> str:
     try:
-        scope = crl.extensions.get_extension_for_class(x509.IssuingDistributionPoint).value
-    except x509.ExtensionNotFound:
-        return True
-    is_authority = _is_authority(leaf)
-    if (scope.only_contains_ca_certs and not is_authority) or (scope.only_contains_user_certs and is_authority):
-        return False
-    if not scope.full_name:
-        return scope.relative_name is None
-    return bool(set(scope.full_name) & set(_distribution_names(leaf)))
-
-
-def _distribution_names(leaf: x509.Certificate) -> list[x509.GeneralName]:
-    try:
-        points = leaf.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-    except x509.ExtensionNotFound:
-        return []
-    return [name for point in points for name in point.full_name or ()]
-
-
-def _is_authority(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False
-
-
-def _may_sign_lists(authority: x509.Certificate) -> bool:
-    try:
-        return authority.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign
-    except x509.ExtensionNotFound:
-        return True
-
-
-def _crl_reason(entry: x509.RevokedCertificate) -> str:
-    try:
-        return entry.extensions.get_extension_for_class(x509.CRLReason).value.reason.value
-    except x509.ExtensionNotFound:
+        return str(answer.revocation_reason or "")
+    except UNREADABLE:
         return ""
 
 
@@ -316,7 +287,7 @@ def _asks_of(answer: ocsp.OCSPResponse, leaf: x509.Certificate, authority: x509.
     # The CertID hashes bind the answer to this issuer: a serial alone is anybody's.
     try:
         request = ocsp.OCSPRequestBuilder().add_certificate(leaf, authority, answer.hash_algorithm).build()
-    except _WRONG:
+    except UNREADABLE:
         return False
     same = answer.issuer_name_hash == request.issuer_name_hash and answer.issuer_key_hash == request.issuer_key_hash
     return same and answer.serial_number == leaf.serial_number
@@ -331,7 +302,7 @@ def _is_delegate(certificate: x509.Certificate, authority: x509.Certificate, at:
     try:
         certificate.verify_directly_issued_by(authority)
         purposes = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except _WRONG:
+    except UNREADABLE:
         return False
     in_time = certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc
     return in_time and ExtendedKeyUsageOID.OCSP_SIGNING in purposes
@@ -348,6 +319,6 @@ def _ocsp_signed_by(answer: ocsp.OCSPResponse, signer: x509.Certificate) -> bool
         if isinstance(public, ec.EllipticCurvePublicKey):
             public.verify(answer.signature, answer.tbs_response_bytes, ec.ECDSA(algorithm))
             return True
-    except _WRONG:
+    except UNREADABLE:
         return False
     return False
