@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 from zlib import crc32
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Length
 
@@ -27,6 +27,7 @@ from portal.records.content import ContentDamaged
 from portal.records.models import Recall, Record
 from portal.records.packing import Weighed
 from portal.records.states import RecallState, RecordState, Standing
+from signing.errors import KeyUnavailable, TimestampUnavailable
 from signing.sealing import seal
 
 if TYPE_CHECKING:
@@ -73,16 +74,28 @@ class Dispatched:
 
 
 def dispatch_due(*, now: datetime, max_packages: int = 100, at_once: bool = False) -> Dispatched:
-    """Pack and hand over whatever is due. `at_once` does not wait for packages to fill up."""
-    done = Dispatched()
+    """Pack and hand over whatever is due. `at_once` does not wait for packages to fill up.
+
+    A mistake of ours over one group is raised after the other groups have had their turn; a key that cannot sign, at
+    once: it would be asked in vain, or locked, for each of them.
+    """
+    done, mistakes = Dispatched(), []
     for group in waiting_groups():
-        while done.packages < max_packages:
-            handed_over = _dispatch_one(group, now=now, at_once=at_once)
-            if not handed_over:
-                break
-            done += Dispatched(1, handed_over)
+        try:
+            while done.packages < max_packages:
+                handed_over = _dispatch_one(group, now=now, at_once=at_once)
+                if not handed_over:
+                    break
+                done += Dispatched(1, handed_over)
+        except (KeyUnavailable, TimestampUnavailable, OperationalError, InterfaceError):
+            raise
+        except Exception as mistake:
+            logger.exception("packing_failed year=%s level=%s", group.school_year, group.level)
+            mistakes.append(mistake)
     if done.packages:
         nudge.send(nudge.FORWARD)
+    if mistakes:
+        raise mistakes[0]
     return done
 
 

@@ -16,6 +16,7 @@ from portal.records.models import Recall, Record
 from portal.records.states import RecallState, RecordState, Standing
 from portal.rehearsal.batches import unsigned_batch
 from portal.rehearsal.records import finish, make_draft
+from signing.errors import KeyUnavailable
 from signing.xml import cut, parse
 
 LATER = timedelta(minutes=2)
@@ -267,3 +268,36 @@ def test_recalls_of_a_package_the_ministry_holds_after_all_wait_too(cast, hand_i
     assert recall.dispatch_due(now=now) == 0
     reconciliation.close(Discrepancy.objects.get().pk, by="an", closing_note="Bộ đã bỏ gói cũ.", now=now)
     assert recall.dispatch_due(now=now) == 1
+
+
+def test_a_mistake_of_ours_over_one_group_does_not_keep_the_others_waiting(cast, hand_in, now, monkeypatch):
+    for level in ("02", "03", "04"):
+        hand_in(cast.made(level), unsigned_batch(cast.records(cast.made(level), 1)).data)
+    real, groups = dispatch._dispatch_one, []
+
+    def broken(group, **more):
+        groups.append(group.level)
+        if group.level == "02":
+            raise ZeroDivisionError
+        return real(group, **more)
+
+    monkeypatch.setattr(dispatch, "_dispatch_one", broken)
+    with pytest.raises(ZeroDivisionError):
+        dispatch.dispatch_due(now=now + LATER)
+    assert groups[0] == "02"
+    assert set(Record.objects.filter(state=RecordState.DISPATCHED).values_list("level", flat=True)) == {"03", "04"}
+
+
+def test_a_key_that_cannot_sign_is_not_asked_again_for_every_group(cast, hand_in, now, monkeypatch):
+    for level in ("02", "03"):
+        hand_in(cast.made(level), unsigned_batch(cast.records(cast.made(level), 1)).data)
+    asked = []
+
+    def refused():
+        asked.append(1)
+        raise KeyUnavailable("HSM_PIN_INCORRECT", "Mã PIN không đúng.")
+
+    monkeypatch.setattr(dispatch, "sealing_key", refused)
+    with pytest.raises(KeyUnavailable):
+        dispatch.dispatch_due(now=now + LATER)
+    assert asked == [1]

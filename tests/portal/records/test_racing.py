@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 from django.db import connections
+from django.db.models import Q
 
 from portal.records import housekeeping, intake, processing
 from portal.records.models import Batch, Content, Record
+from portal.records.states import Door
 from portal.rehearsal.batches import unsigned_batch
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
@@ -76,3 +78,45 @@ def test_without_any_broker_everything_still_gets_done(cast, hand_in, settings):
     done = housekeeping.drain()
     assert (done["batches"], done["packages"], done["records"]) == (2, 2, 4)
     assert set(Record.objects.values_list("state", flat=True)) == {"DISPATCHED"}
+
+
+def test_one_id_never_comes_to_stand_for_two_files_however_they_race(cast, monkeypatch):
+    """The one file is known under another id, the other is new; both come in under the same new id at once."""
+    school = cast.row(cast.made("02"))
+    known, new = (unsigned_batch(cast.records(cast.made("02"), count)).data for count in (1, 2))
+
+    def take(data: bytes, message_id: str) -> object:
+        return intake.receive_batch(
+            school=school, file=[data], door=Door.EXCHANGE, message_id=message_id, file_name="x.xml", now=NOW
+        )
+
+    take(known, "first")
+    looked, go_on, told = threading.Event(), threading.Event(), []
+    real = intake._create
+
+    def slow(*args):
+        looked.set()
+        go_on.wait(3)
+        return real(*args)
+
+    def other() -> None:
+        try:
+            told.append(take(new, "both"))
+        except intake.IntakeRefused as refusal:
+            told.append(refusal.code)
+        finally:
+            connections.close_all()
+
+    monkeypatch.setattr(intake, "_create", slow)
+    thread = threading.Thread(target=other)
+    thread.start()
+    assert looked.wait(10)
+    threading.Timer(0.5, go_on.set).start()
+    try:
+        take(known, "both")
+    except intake.IntakeRefused as refusal:
+        told.append(refusal.code)
+    thread.join(10)
+    held = Batch.objects.filter(Q(message_id="both") | Q(other_message_ids__contains=["both"]))
+    assert held.count() == 1
+    assert "MESSAGE_ID_REUSED" in told
