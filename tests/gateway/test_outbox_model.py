@@ -1,7 +1,7 @@
 """A model of the outbox beside the real database: whatever order things happen in, the promises hold.
 
 The model plays the Ministry too: it knows which packages really arrived. Rules send, lose replies, freeze workers, wake
-them, expire leases, ask, judge, hold and release. Races by real threads: test_outbox_races.
+or kill them, expire leases, ask, judge, hold and release, and restore a copy. Races by real threads: test_outbox_races.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
 
-from gateway import circuit, conf, outbox
+from gateway import circuit, conf, outbox, processes
 from gateway.models import Attempt, Endpoint, Item, Submission
 from gateway.outbox import Claim, NewItem, Purpose, settling
 from gateway.outcomes import (
@@ -35,6 +35,8 @@ from gateway.states import SUBMISSION
 PROOF = Evidence(200, b"{}")
 LEASE = timedelta(seconds=60)
 START = datetime(2026, 6, 1, tzinfo=UTC)
+# The names of workers that the kernel would call dead.
+DEAD: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class OutboxModel(RuleBasedStateMachine):
         # Packages whose last sending nobody has explained yet: they may be asked about, never sent again.
         self.doubt: set[UUID] = set()
         self.latest: dict[UUID, int] = {}
+        self.workers: list[str] = []
+        DEAD.clear()
         self.documents: dict[UUID, str] = {}
         self.endpoint = circuit.row(conf.endpoint())
         self.saved = transaction.atomic()
@@ -87,7 +91,11 @@ class OutboxModel(RuleBasedStateMachine):
         self.documents[submission_id] = outbox.load_content(submission_id)
 
     def claim(self, purpose: Purpose) -> Claim | None:
-        claims = outbox.claim_due(purpose=purpose, endpoint_id=self.endpoint.pk, now=self.now, lease=LEASE, worker="w")
+        worker = f"w{len(self.workers)}"
+        self.workers.append(worker)
+        claims = outbox.claim_due(
+            purpose=purpose, endpoint_id=self.endpoint.pk, now=self.now, lease=LEASE, worker=worker
+        )
         if not claims:
             return None
         assert claims[0].number > self.latest.get(claims[0].submission_id, 0)
@@ -178,6 +186,28 @@ class OutboxModel(RuleBasedStateMachine):
         self.pass_time(seconds)
         outbox.expire_leases(now=self.now)
 
+    @rule(frozen=consumes(frozen))
+    def a_frozen_worker_dies(self, frozen: Frozen | None) -> None:
+        """Its package need not wait for the lease; everybody else's does."""
+        if frozen is None:
+            return
+        held = Attempt.objects.get(pk=frozen.claim.attempt_id)
+        others = Submission.objects.exclude(pk=held.submission_id).filter(lease_until__gte=self.now)
+        leases = dict(others.values_list("pk", "lease_until"))
+        DEAD.add(held.worker)
+        outbox.expire_leases(now=self.now)
+        row = Submission.objects.get(pk=held.submission_id)
+        if held.outcome == "OPEN" and row.attempts_made == held.number:
+            assert row.state != "SENDING"
+            assert row.lease_until is None
+        assert dict(Submission.objects.filter(pk__in=leases).values_list("pk", "lease_until")) == leases
+
+    @rule()
+    def a_copy_is_restored(self) -> None:
+        """What looks unsent may have left after the copy: everything that waits is asked about first."""
+        outbox.after_restore(now=self.now)
+        assert not Submission.objects.filter(state="QUEUED").exists()
+
     @rule()
     def the_line_is_back(self) -> None:
         outbox.release_all_due(endpoint=self.endpoint, now=self.now)
@@ -247,7 +277,8 @@ class OutboxModel(RuleBasedStateMachine):
 
 @pytest.mark.django_db
 @pytest.mark.slow
-def test_no_order_of_events_loses_doubles_or_lies(endpoint: Endpoint) -> None:
+def test_no_order_of_events_loses_doubles_or_lies(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "is_dead", DEAD.__contains__)
     run_state_machine_as_test(
         OutboxModel,
         settings=settings(
