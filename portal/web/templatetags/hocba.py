@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from portal.web import formats
+from portal.web.read.gateway_words import said
 from portal.web.read.record_file import STATUSES, STEPS, role_in_words, verdict_in_words
 from portal.web.read.run_words import figures_in_words, kind_in_words, state_in_words
 
@@ -43,6 +44,7 @@ for _shape in (
     kind_in_words,
     figures_in_words,
     state_in_words,
+    said,
     role_in_words,
     verdict_in_words,
     formats.ago,
