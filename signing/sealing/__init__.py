@@ -6,5 +6,6 @@ Reading order: `profile` (how a seal is spelt and who holds the key), `spelling`
 
 from signing.sealing.profile import SealingKey, SealProfile, Stamper
 from signing.sealing.sealer import seal
+from signing.sealing.spelling import OWN_IDS
 
-__all__ = ["SealProfile", "SealingKey", "Stamper", "seal"]
+__all__ = ["OWN_IDS", "SealProfile", "SealingKey", "Stamper", "seal"]

@@ -29,6 +29,8 @@ ECDSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"
 
 SIGNATURE_ID = "chuKyGoi"
 TIME_ID = "thoiDiemKyGoi"
+# No element of a document that is to be sealed may carry one of these: references of the seal would be ambiguous.
+OWN_IDS = frozenset({SIGNATURE_ID, f"{SIGNATURE_ID}-giaTri", f"{SIGNATURE_ID}-goi", TIME_ID})
 
 
 @dataclass(slots=True)

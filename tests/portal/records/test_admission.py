@@ -264,6 +264,12 @@ def test_a_record_that_carries_our_packages_own_id_does_not_spoil_the_seal_over_
 def test_our_packages_id_in_a_signature_counts_and_as_mere_text_does_not():
     reserved.refuse_reserved_id(b'<HOC_BA id="a"><B c="dataDanhSach">dataDanhSach</B></HOC_BA>')
     reserved.refuse_reserved_id(b'<HOC_BA id="a&amp;b"/>')
-    for bad in (b'<A><S xmlns="urn:x"><O Id="dataDanhSach"/></S></A>', b'<A xml:id="dataDanhSach"/>'):
+    spoiling = [
+        b'<A><S xmlns="urn:x"><O Id="dataDanhSach"/></S></A>',
+        b'<A xml:id="dataDanhSach"/>',
+        b'<A Id="thoiDiemKyGoi"/>',
+        b'<A id="chuKyGoi-goi"/>',
+    ]
+    for bad in spoiling:
         with pytest.raises(MalformedDocument, match="ID_RESERVED"):
             reserved.refuse_reserved_id(bad)
