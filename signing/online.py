@@ -4,6 +4,7 @@ Every call has a time-out, a cap on what it reads, follows no redirect and reads
 here decides anything: bytes go out, bytes come back, and others judge them.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import requests
 from signing.errors import KeyUnavailable, SigningError
 
 MAX_ANSWER = 20 * 1024 * 1024
+MAX_CONVERSATION = 1024 * 1024  # an answer of a remote signing service: certificates, a token, a signature
 # CSC API: the authorisation data are wrong. Named apart, because trying again by itself would lock the key.
 _PIN_REFUSED = frozenset({"invalid_pin", "invalid_otp"})
 
@@ -93,16 +95,19 @@ class RemoteSigningService:
         """One call; raises `KeyUnavailable` with the service's own error code when it refuses."""
         link = self._link
         try:
-            with _session(link) as session:
-                response = session.post(
+            with (
+                _session(link) as session,
+                session.post(
                     f"{self._base}/csc/v2/{method}",
                     json=dict(body),
                     headers={"Authorization": f"Bearer {self._token}"},
                     timeout=(link.connect_seconds, link.read_seconds),
                     allow_redirects=False,
-                )
-                answer = response.json()
-        except (requests.RequestException, ValueError) as error:
+                    stream=True,
+                ) as response,
+            ):
+                answer = json.loads(_read(response, MAX_CONVERSATION))
+        except (requests.RequestException, SourceAway, ValueError, RecursionError) as error:
             message = f"Không liên lạc được với dịch vụ ký từ xa ({type(error).__name__}); sẽ thử lại."
             raise KeyUnavailable("REMOTE_AWAY", message) from None
         if not isinstance(answer, dict):

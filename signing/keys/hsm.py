@@ -13,8 +13,10 @@ from typing import Any
 
 import pkcs11
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from pkcs11 import exceptions as fault
 
 from signing.errors import KeyUnavailable
@@ -63,7 +65,8 @@ class HsmKey:
         self._key: Any = None
         self._process = os.getpid()
         self._refused_pin = False
-        self._is_rsa = isinstance(x509.load_der_x509_certificate(certificate).public_key(), rsa.RSAPublicKey)
+        self._public = x509.load_der_x509_certificate(certificate).public_key()
+        self._is_rsa = isinstance(self._public, rsa.RSAPublicKey)
 
     def __repr__(self) -> str:
         return f"HsmKey(token={self._place.token_label!r}, key={self._place.key_label!r})"
@@ -83,7 +86,7 @@ class HsmKey:
         with self._lock:
             for again in (True, False):
                 try:
-                    return self._sign_once(data)
+                    return self._checked(self._sign_once(data), data)
                 except _LOST as error:
                     self._forget()
                     if not again:
@@ -110,6 +113,26 @@ class HsmKey:
         digest = hashes.Hash(hashes.SHA256())
         digest.update(data)
         return bytes(key.sign(digest.finalize(), mechanism=_ECDSA))
+
+    def _checked(self, value: bytes, data: bytes) -> bytes:
+        """A label that names another key than the certificate's must not make seals that nobody can verify."""
+        try:
+            if isinstance(self._public, rsa.RSAPublicKey):
+                self._public.verify(value, data, padding.PKCS1v15(), hashes.SHA256())
+                return value
+            size = len(value) // 2
+            if isinstance(self._public, ec.EllipticCurvePublicKey) and size == (self._public.key_size + 7) // 8:
+                r, s = int.from_bytes(value[:size], "big"), int.from_bytes(value[size:], "big")
+                self._public.verify(encode_dss_signature(r, s), data, ec.ECDSA(hashes.SHA256()))
+                return value
+        except (InvalidSignature, ValueError):
+            pass
+        self._forget()
+        raise KeyUnavailable(
+            "HSM_SIGNATURE",
+            f"Khoá «{self._place.key_label}» trên thiết bị «{self._place.token_label}» không ký khớp với chứng thư đã "
+            "khai báo: kiểm tra nhãn khoá và tệp chứng thư.",
+        )
 
     def _opened_key(self) -> Any:
         if self._process != os.getpid():

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
@@ -56,12 +57,13 @@ def describe(transport: Transport, identifier: str) -> Credential:
     encoded = _field(cert, "certificates", list)
     if not encoded:
         raise KeyUnavailable("REMOTE_NO_CERTIFICATE", "Dịch vụ ký từ xa không trả về chứng thư của khoá.")
+    multisign = answer.get("multisign", 1)
     return Credential(
         identifier=identifier,
         certificates=tuple(_decode(text) for text in encoded),
         is_enabled=key.get("status") == "enabled" and cert.get("status", "valid") == "valid",
         sign_algorithms=tuple(str(oid) for oid in _field(key, "algo", list)),
-        multisign=int(answer.get("multisign", 1)),
+        multisign=multisign if isinstance(multisign, int) else 1,
     )
 
 
@@ -78,6 +80,7 @@ class RemoteKey:
             raise KeyUnavailable(
                 "REMOTE_DISABLED", "Khoá ở dịch vụ ký từ xa đang bị khoá hoặc hết hiệu lực: liên hệ nhà cung cấp."
             )
+        self._public = _public_key(self.certificate)
         self._algorithm = self._choose_algorithm()
 
     def __repr__(self) -> str:
@@ -125,8 +128,7 @@ class RemoteKey:
         """Nothing to let go of: every seal is authorised by itself."""
 
     def _choose_algorithm(self) -> str:
-        public = x509.load_der_x509_certificate(self.certificate).public_key()
-        wanted = OID_RSA_SHA256 if isinstance(public, rsa.RSAPublicKey) else OID_ECDSA_SHA256
+        wanted = OID_RSA_SHA256 if isinstance(self._public, rsa.RSAPublicKey) else OID_ECDSA_SHA256
         if wanted not in self._credential.sign_algorithms:
             raise KeyUnavailable("REMOTE_ALGORITHM", "Khoá ở dịch vụ ký từ xa không ký được bằng SHA-256.")
         return wanted
@@ -137,19 +139,30 @@ class RemoteKey:
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric import padding
 
-        public = x509.load_der_x509_certificate(self.certificate).public_key()
+        public = self._public
         try:
             if isinstance(public, rsa.RSAPublicKey):
                 public.verify(value, data, padding.PKCS1v15(), hashes.SHA256())
                 return value
-            if isinstance(public, ec.EllipticCurvePublicKey):
-                public.verify(value, data, ec.ECDSA(hashes.SHA256()))
-                size = (public.key_size + 7) // 8
-                r, s = decode_dss_signature(value)
-                return r.to_bytes(size, "big") + s.to_bytes(size, "big")
+            public.verify(value, data, ec.ECDSA(hashes.SHA256()))
+            size = (public.key_size + 7) // 8
+            r, s = decode_dss_signature(value)
+            return r.to_bytes(size, "big") + s.to_bytes(size, "big")
         except (InvalidSignature, ValueError):
             pass
         raise KeyUnavailable("REMOTE_SIGNATURE", "Chữ ký nhận từ dịch vụ ký từ xa không khớp chứng thư: không dùng.")
+
+
+def _public_key(certificate: bytes) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey:
+    try:
+        public = x509.load_der_x509_certificate(certificate).public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise KeyUnavailable(
+            "REMOTE_ANSWER", "Dịch vụ ký từ xa trả về chứng thư không đọc được: liên hệ nhà cung cấp."
+        ) from None
+    if not isinstance(public, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+        raise KeyUnavailable("REMOTE_ALGORITHM", "Khoá ở dịch vụ ký từ xa không phải khoá RSA hay ECDSA.")
+    return public
 
 
 def _field(answer: Mapping[str, Any], name: str, kind: type) -> Any:
@@ -161,6 +174,8 @@ def _field(answer: Mapping[str, Any], name: str, kind: type) -> Any:
 
 def _decode(text: object) -> bytes:
     try:
-        return base64.b64decode(str(text), validate=True)
-    except ValueError as error:
-        raise KeyUnavailable("REMOTE_ANSWER", "Dịch vụ ký từ xa trả lời dữ liệu không đọc được.") from error
+        if isinstance(text, str):
+            return base64.b64decode(text, validate=True)
+    except ValueError:
+        pass
+    raise KeyUnavailable("REMOTE_ANSWER", "Dịch vụ ký từ xa trả lời dữ liệu không đọc được.")
