@@ -47,7 +47,7 @@ def query(value: object, caller: Caller) -> dict[str, object]:
     expect_type(asked.type, Type.QUERY_RECALL)
     rows = list(
         Recall.objects.filter(message_id=asked.message_id, record__school_id=token.school_id).select_related(
-            "record", "item"
+            "record__item", "item"
         )
     )
     if not rows:
@@ -77,9 +77,10 @@ def _status(row: Recall) -> int:
         return _REFUSED
     if row.item is not None and row.item.verdict != "PENDING":
         return _AGREED if row.item.verdict == "ACCEPTED" else _REFUSED
-    # A record that never left is withdrawn as soon as the recall is granted; others wait for the Ministry.
-    never_left = row.state == RecallState.APPROVED and row.record.item_id is None
-    return _AGREED if never_left else _WAITING
+    # A record that the Ministry does not hold, because it never left or was refused there, is withdrawn as soon as the
+    # recall is granted; others wait for the Ministry.
+    holds = row.record.item is not None and row.record.item.verdict != "REJECTED"
+    return _AGREED if row.state == RecallState.APPROVED and not holds else _WAITING
 
 
 def _wanted(document: bytes) -> list[UUID]:

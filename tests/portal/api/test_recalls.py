@@ -1,12 +1,13 @@
 """Transactions 5 and 6: a school's software withdraws records, all or none, and asks what became of it."""
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from gateway.exchange.envelope import encode_content
-from portal.records import processing, recall
+from gateway.models import Item
+from portal.records import dispatch, processing, recall
 from portal.records.models import Batch, Recall, Record
 from portal.rehearsal.batches import signed_list
 
@@ -48,6 +49,18 @@ def test_a_recall_is_asked_for_and_waits_for_an_officer_after_closing(cast, post
     recall.decline(recall=Recall.objects.get(), decided_by=_officer(), decision="Chưa đủ căn cứ", now=_now())
     line = query(post, school)[1]["data"][0]
     assert (line["trang_thai"], line["error_description"]) == (3, "Chưa đủ căn cứ")
+
+
+def test_of_a_record_that_the_ministry_refused_nothing_is_left_to_wait_for(cast, post, admitted):
+    """The Ministry does not hold it: once granted, the recall is done, and no package will ever carry it."""
+    school, made = admitted
+    dispatch.dispatch_due(now=datetime.now(UTC) + timedelta(minutes=2), at_once=True)
+    Item.objects.update(verdict="REJECTED", judged_at=_now())
+    ask(cast, post, school, [made[0].lookup_uuid])
+    assert [line["trang_thai"] for line in query(post, school)[1]["data"]] == [1]
+    recall.approve(recall=Recall.objects.get(), decided_by=_officer(), now=_now())
+    assert recall.dispatch_due(now=_now()) == 0
+    assert [line["trang_thai"] for line in query(post, school)[1]["data"]] == [2]
 
 
 def test_a_recall_that_names_a_strange_record_asks_for_nothing(cast, post, admitted):
