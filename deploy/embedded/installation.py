@@ -123,7 +123,8 @@ class Installation:
             "--workers",
             "2",
         ]
-        command += ["--worker-class", "gthread", "--threads", "8", "--timeout", "300", "--graceful-timeout", "8"]
+        command += ["--worker-class", "portal.door.Door", "--threads", "8"]
+        command += ["--timeout", "300", "--graceful-timeout", "8"]
         command += ["--no-control-socket", "--error-logfile", "-", "--log-level", "warning"]
         return self._python("web", command, answers=lambda: web_answers(self.port))
 
