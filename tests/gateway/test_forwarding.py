@@ -156,34 +156,6 @@ def test_a_bare_403_page_pauses_the_line_but_leaves_the_package_uncertain(
     assert endpoint.cause == "ADDRESS_REFUSED"
 
 
-@pytest.mark.parametrize(
-    "reply",
-    [
-        Reply(400, b"<html><title>400 The SSL certificate error</title></html>"),
-        Reply(400, b"<html><title>400 No required SSL certificate was sent</title></html>"),
-        Reply(495, b""),
-        Reply(496, b""),
-    ],
-)
-def test_a_web_server_s_page_about_our_certificate_pauses_the_line_with_that_cause(
-    peer: Peer, enqueue: Callable[..., UUID], act: Act, endpoint: Endpoint, reply: Reply
-) -> None:
-    """An expired client certificate: the handshake goes well, and nginx answers instead of the Ministry."""
-    peer.answer = token_or(lambda _: reply)
-    enqueue("a")
-    assert act().state == "UNCERTAIN"
-    assert (endpoint.state, endpoint.cause) == ("PAUSED", "CERTIFICATE_REFUSED")
-
-
-def test_any_other_400_page_says_nothing_about_our_certificate(
-    peer: Peer, enqueue: Callable[..., UUID], act: Act, endpoint: Endpoint
-) -> None:
-    peer.answer = token_or(lambda _: Reply(400, b"<html><title>400 Bad Request</title></html>"))
-    enqueue("a")
-    act()
-    assert endpoint.state == "OPEN"
-
-
 def test_a_token_refused_once_is_renewed_and_the_package_goes_through(
     peer: Peer, enqueue: Callable[..., UUID], act: Act, endpoint: Endpoint
 ) -> None:
