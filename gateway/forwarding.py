@@ -46,7 +46,10 @@ def forward(claim: Claim, client: MinistryClient, endpoint: Endpoint, *, now: da
         logger.error("document_damaged submission=%s", claim.submission_id)
         wait = _retry_delay(claim, client.description, rng)
         outcome = NothingLeft(damage.code, damage.message, wait)
-    except MinistryError as problem:
+    except MinistryError as said:
+        problem = said
+        if isinstance(said, PackageTooBig) and not said.bound and claim.items_count == 1:
+            problem = said.as_trouble()
         doubt = _doubted(problem, claim, client.description)
         outcome = doubt or consequence_of(problem, claim, client.description, now=now, rng=rng)
         judge_line(problem, claim, client.description, endpoint, now=now, rng=rng)

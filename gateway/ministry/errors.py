@@ -84,7 +84,16 @@ class PackageRefused(MinistryError):
 
 
 class PackageTooBig(PackageRefused):
-    """413, or the Ministry's word for it: split and remember the size."""
+    """413, or the Ministry's word for it: split and remember the size. `bound`: the answer names our message; a bare
+    page may be of something in between, and is no word on a record that travels alone."""
+
+    def __init__(self, code: str, message: str, *, status: int, body: bytes = b"", bound: bool = False) -> None:
+        super().__init__(code, message, status=status, body=body)
+        self.bound = bound
+
+    def as_trouble(self) -> FateUnknown:
+        """The same, where splitting cannot help and nobody has refused the record by its message."""
+        return FateUnknown(self.code, self.message, status=self.status, body=self.body)
 
 
 CAUSES: dict[str, str] = {

@@ -122,7 +122,10 @@ class Reader:
 
     def _bound(self, answer: Answer, message_id: str, unit_code: str) -> Receipt:
         if answer.status == 413:
-            raise PackageTooBig("PACKAGE_TOO_BIG", "Gói lớn hơn mức Bộ nhận.", status=413, body=answer.body)
+            bound = self._names(answer, message_id)
+            raise PackageTooBig(
+                "PACKAGE_TOO_BIG", "Gói lớn hơn mức Bộ nhận.", status=413, body=answer.body, bound=bound
+            )
         try:
             receipt = Receipt.from_json(loads(answer.body, max_bytes=self._limit))
         except MessageRefused:
@@ -138,7 +141,8 @@ class Reader:
     def _refuse_package(self, answer: Answer, receipt: Receipt, from_query: QueryAnswer | None = None) -> None:
         code = receipt.error
         if code in self._codes.too_big:
-            raise PackageTooBig(code, receipt.error_description, status=answer.status, body=answer.body)
+            bound = bool(receipt.message_id)
+            raise PackageTooBig(code, receipt.error_description, status=answer.status, body=answer.body, bound=bound)
         if code in self._codes.package or (code and from_query is None and answer.status == 422):
             if not receipt.message_id:
                 # Final for the records, so it must say which package it means.
@@ -156,6 +160,12 @@ class Reader:
         conflict = receipt.error in self._codes.conflict
         code = "MESSAGE_CONFLICT" if conflict else "ERROR_UNKNOWN_CODE"
         return FateUnknown(code, f"Bộ trả mã {receipt.error or answer.status}.", status=answer.status, body=answer.body)
+
+    def _names(self, answer: Answer, message_id: str) -> bool:
+        try:
+            return Receipt.from_json(loads(answer.body, max_bytes=self._limit)).message_id == message_id
+        except MessageRefused:
+            return False
 
     def _error_code(self, answer: Answer) -> str:
         if len(answer.body) > self._limit:

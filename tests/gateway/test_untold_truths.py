@@ -219,3 +219,26 @@ def test_a_question_that_was_not_answered_is_asked_again_the_next_night_but_not_
         reconciliation.work_on(newest, client=served, clock=lambda now=now: now, budget=None)
         totals.append(newest.total)
     assert totals == [1] * 3 + [0] * 7, "after three nights it is for an officer: the page counts the unanswered"
+
+
+def test_a_bare_413_refuses_no_record_that_travels_alone(
+    peer: Peer, enqueue: Callable[..., UUID], act: Act, endpoint: Endpoint
+) -> None:
+    """A page of something in between: no school is told that the Ministry refused its record, and packing learns
+    nothing from it."""
+    peer.answer = token_or(lambda _: Reply(413, b"<html>413 Request Entity Too Large</html>"))
+    enqueue("a")
+    assert act().state == "UNCERTAIN"
+    assert Item.objects.get().verdict == "PENDING"
+    endpoint.refresh_from_db()
+    assert (endpoint.refused_bytes, endpoint.failures_in_a_row) == (None, 1)
+
+
+def test_a_413_that_names_the_message_is_the_ministrys_word_on_the_record(
+    peer: Peer, enqueue: Callable[..., UUID], act: Act, endpoint: Endpoint
+) -> None:
+    peer.answer = token_or(lambda request: Reply(413, receipt(request, Error="PACKAGE_TOO_BIG").body))
+    enqueue("a")
+    row = act()
+    assert (row.state, row.reason_code) == ("REFUSED", "PACKAGE_TOO_BIG")
+    assert Item.objects.get().verdict == "REJECTED"
