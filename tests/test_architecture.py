@@ -21,7 +21,8 @@ MOST_STATEMENTS = 5
 
 # The lifecycle of each kind of row: the only modules that may write its state, and whose row it is.
 STATE_WRITERS = {
-    "gateway/outbox/claiming.py": "Submission: claimed, or its lease ran out",
+    "gateway/outbox/claiming.py": "Submission: claimed",
+    "gateway/outbox/leases.py": "Submission: its lease ran out, or its worker is dead for certain",
     "gateway/outbox/enqueueing.py": "Submission: born QUEUED",
     "gateway/outbox/officer.py": "Submission: held, released, requeued by a person",
     "gateway/outbox/settling.py": "Submission: what an attempt came to",
