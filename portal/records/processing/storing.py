@@ -54,34 +54,50 @@ def store(
 ) -> Counts:
     """Insert one chunk. `hold` runs first inside the transaction: it checks that the batch is still ours."""
 
+    def pick() -> Sequence[Judged]:
+        hold()
+        return judged
+
     def write(outcome: standing.Outcome) -> None:
         _insert(batch, outcome.judged, now, recheck_at)
         disputes.raise_alarms(batch=batch, judged=outcome.judged, now=now)
 
-    return _settled(batch, judged, hold, write)
+    return _settled(batch, pick, write)
 
 
 def store_again(
     *, batch: Batch, judged: Sequence[Judged], now: datetime, hold: Callable[[], None], recheck_at: datetime
 ) -> Counts:
-    """Write the verdicts on records that had waited for evidence and have a row already."""
+    """Write the verdicts on records that had waited for evidence and have a row already; not on what an officer's look
+    has held meanwhile."""
+    mine = Record.objects.filter(batch=batch, state=RecordState.RECEIVED, next_check_at__isnull=False)
+
+    def pick() -> Sequence[Judged]:
+        hold()
+        rows = mine.filter(position__in=[one.raw.position for one in judged]).select_for_update().order_by("position")
+        waiting = set(rows.values_list("position", flat=True))
+        return [one for one in judged if one.raw.position in waiting]
 
     def write(outcome: standing.Outcome) -> None:
         for one in outcome.judged:
             row = _row(batch, one, now, recheck_at)
             changed = {name: row[name] for name in _VERDICT}
-            Record.objects.filter(batch=batch, position=one.raw.position, state=RecordState.RECEIVED).update(
+            mine.filter(position=one.raw.position).update(
                 **changed, findings=[finding.to_json() for finding in one.findings]
             )
         disputes.raise_alarms(batch=batch, judged=outcome.judged, now=now)
 
-    return _settled(batch, judged, hold, write)
+    return _settled(batch, pick, write)
 
 
 def store_held(
     *, batch: Batch, judged: Judged, now: datetime, hold: Callable[[], None], then: Callable[[Judged], None]
 ) -> Counts:
     """Write everything that is now known of one held record; its place and its bytes stay. `then` may add to it."""
+
+    def pick() -> Sequence[Judged]:
+        hold()
+        return [judged]
 
     def write(outcome: standing.Outcome) -> None:
         [one] = outcome.judged
@@ -92,21 +108,18 @@ def store_held(
         disputes.raise_alarms(batch=batch, judged=[one], now=now)
         then(one)
 
-    return _settled(batch, [judged], hold, write)
+    return _settled(batch, pick, write)
 
 
 _OF_THE_FILE = ("batch_id", "position", "source", "school_id", "data", "data_size", "sha256")
 _VERDICT = ("state", "standing", "digest", "error_count", "warning_count", "report", "checked_at", "next_check_at")
 
 
-def _settled(
-    batch: Batch, judged: Sequence[Judged], hold: Callable[[], None], write: Callable[[standing.Outcome], None]
-) -> Counts:
+def _settled(batch: Batch, pick: Callable[[], Sequence[Judged]], write: Callable[[standing.Outcome], None]) -> Counts:
     for attempt in range(_RETRIES):
         try:
             with transaction.atomic():
-                hold()
-                outcome = standing.settle(judged, school_id=batch.school_id)
+                outcome = standing.settle(pick(), school_id=batch.school_id)
                 _release(outcome.released)
                 write(outcome)
                 return _count(batch, outcome.judged)

@@ -5,11 +5,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.models import Item
-from portal.records import dispatch, disputes
+from portal.records import dispatch, disputes, processing
 from portal.records.admission import judging, second_look
 from portal.records.models import Batch, Record
+from portal.records.processing import working
 from portal.records.states import RecordState, Standing
 from portal.rehearsal.batches import single_batch, unsigned_batch
+from portal.rehearsal.install import load_revocation_lists
+from portal.schools.models import RevocationList
 from signing.report import Indication, Report, SubIndication
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
@@ -109,3 +112,28 @@ def test_what_both_engines_refuse_after_the_program_was_mended_cannot_be_let_thr
     assert list(disputes.held_records()) == [held]
     with pytest.raises(disputes.DisputeRefused, match="HAS_ERRORS"):
         disputes.let_through(record=held, by=None, reason=REASON, now=NOW)
+
+
+def test_a_record_that_is_held_while_a_worker_judges_it_again_stays_held(cast, hand_in, settings, monkeypatch):
+    """Asked at the command line about a record that waits for evidence, the engines disagree: an alarm at that moment
+    is not undone by a worker who had read the row before."""
+    settings.RECORDS = {"check_revocation": True}
+    RevocationList.objects.all().delete()
+    school = cast.made("02")
+    batch = hand_in(school, unsigned_batch(cast.records(school, 2)).data)
+    held = batch.records.get(position=1)
+    load_revocation_lists(cast.pki, schools=12, now=NOW)
+    real = working.judge
+
+    def meanwhile(raw, court):
+        if raw.position == 1:
+            with monkeypatch.context() as planted:
+                planted.setattr(disputes, "verify_again", contradicts)
+                assert not disputes.recheck(record=held, actor=None, now=NOW).agree
+        return real(raw, court)
+
+    monkeypatch.setattr(working, "judge", meanwhile)
+    processing.process_due(clock=lambda: NOW + timedelta(hours=1))
+    assert list(disputes.held_records()) == [held]
+    assert counts(held) == (1, 0)
+    assert Batch.objects.get().state == "PROCESSED"
