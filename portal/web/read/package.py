@@ -9,10 +9,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext_noop
 
 from gateway.models import Attempt, Item, Submission
 from gateway.states import AttemptPurpose, SubmissionState, Verdict
+
+
+_SENT_BACK = gettext_noop("Trả về hàng chờ")
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,15 @@ def item_lines(row: Submission, items: Iterable[Item]) -> list[ItemLine]:
         return [ItemLine(item, None, waits=False) for item in shown]
     later = _later(row, shown)
     return [ItemLine(item, later.get(item.key), waits=_waits(item) and item.key not in later) for item in shown]
+
+
+def verdict_counts(row: Submission) -> list[tuple[str, str, int]]:
+    """How many items stand at each verdict: code, words, number; those with none are left out."""
+    rows = dict(row.items.order_by().values_list("verdict").annotate(n=Count("pk")))
+    words = {one.value: str(one.label) for one in Verdict}
+    if row.state == SubmissionState.REFUSED:
+        words[Verdict.PENDING.value] = _SENT_BACK
+    return [(code, words[code], rows[code]) for code in words if code in rows]
 
 
 def _later(row: Submission, shown: list[Item]) -> dict[str, Item]:

@@ -14,14 +14,14 @@ from django.utils.translation import gettext as _
 
 from gateway import outbox
 from gateway.models import Submission
-from gateway.states import SubmissionState
+from gateway.states import SubmissionState, Verdict
 from portal.accounts.policy import Permission
 from portal.web.access import page, required_actor
 from portal.web.forms import ReasonForm
 from portal.web.journalling import keep
 from portal.web.read.line import line_now
 from portal.web.read.line_facts import contact, silence_now
-from portal.web.read.package import doubt_of, item_lines, with_still_here
+from portal.web.read.package import doubt_of, item_lines, verdict_counts, with_still_here
 from portal.web.read.queue import listed, receipts_of, state_lines, what_next
 
 PER_PAGE = 50
@@ -56,10 +56,16 @@ def submission(request: HttpRequest, submission_id: UUID) -> HttpResponse:
     if required_actor(request).reads_records and any(one.receipt.kind == "VERDICTS" for one in receipts):
         # The Ministry's answers name pupils, and they are on this page.
         keep(request, action="submission.answers_read", subject_kind="submission", subject_id=str(found.pk))
-    paged = Paginator(items.select_related("record", "recall"), PER_PAGE).get_page(request.GET.get("trang"))
+    verdict = request.GET.get("ket_qua", "")
+    shown = items.filter(verdict=verdict) if verdict in Verdict.values else items
+    counts = verdict_counts(found)
+    paged = Paginator(shown.select_related("record", "recall"), PER_PAGE).get_page(request.GET.get("trang"))
     context = {
         "submission": found,
         "next": what_next(found, is_paused=bool(line and line.is_paused), silent=silence_now(now=timezone.now())),
+        "verdict": verdict,
+        "counts": counts,
+        "rejected": next((number for code, _label, number in counts if code == Verdict.REJECTED), 0),
         "doubt": doubt_of(found),
         "contact": contact(),
         "attempts": found.attempts.order_by("-number")[:100],

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from gateway import calendar, doctor, expiry
-from gateway.models import Attempt, Endpoint, Submission
+from gateway.models import Attempt, Endpoint, Item, Submission
 from portal.records import dispatch
 
 
@@ -157,3 +157,23 @@ def test_a_certificate_that_expires_soon_is_told_on_the_first_page_and_high_on_t
         assert "CA của Bộ đã ghim (ca) đã hết hạn ngày" in text, name
         assert "1 trường có chứng thư số sắp hết hạn" in text, name
     assert text.index("Chứng thư sắp hết hạn") < text.index("Việc chạy theo lịch")
+
+
+def test_a_package_accepted_in_part_counts_the_verdicts_and_shows_the_refused_ones_alone(house, browser):
+    now = timezone.now()
+    good, bad = house.submission.items.order_by("position")
+    Item.objects.filter(pk=good.pk).update(verdict="ACCEPTED", judged_at=now)
+    errors = [{"code": "E1", "message": "Sai ngày sinh"}, {"code": "E2", "message": "Thiếu mã trường"}]
+    Item.objects.filter(pk=bad.pk).update(verdict="REJECTED", judged_at=now, errors=errors)
+    rows = Submission.objects.filter(pk=house.submission.pk)
+    rows.update(state="SENDING", lease_until=now, next_attempt_at=None)
+    rows.update(state="ANSWERED", lease_until=None, acknowledged_at=now, closed_at=now)
+    client, address = browser(house.officer), reverse("submission", args=[house.submission.pk])
+    text = client.get(address).content.decode()
+    assert "1 học bạ bị Bộ từ chối" in text
+    assert good.key in text
+    assert "?ket_qua=REJECTED" in text
+    alone = client.get(address + "?ket_qua=REJECTED").content.decode()
+    assert good.key not in alone
+    for words in (bad.key, "Sai ngày sinh", "Thiếu mã trường"):
+        assert words in alone
