@@ -39,6 +39,7 @@ class Placed:
     beside: Mapping[str, str] | None = None
 
 
+_XML_SPACE: Final = " \t\r\n"
 IdMap = Mapping[str, Sequence[Element]]
 
 
@@ -58,6 +59,7 @@ def check_root(document: Document, policy: SignaturePolicy) -> None:
 def _check_parts(root: Element, policy: SignaturePolicy) -> None:
     allowed = {slot.steps[0] for slot in policy.slots} | {slot.target[0] for slot in policy.slots}
     seen: set[str] = set()
+    _check_no_text(root)
     for part in root.iterchildren():
         name = str(part.tag)
         if name not in allowed:
@@ -67,6 +69,20 @@ def _check_parts(root: Element, policy: SignaturePolicy) -> None:
         if name in seen:
             raise malformed("PART_TWICE", f"Phần tử {name} xuất hiện hai lần; mỗi học bạ chỉ có một {name}.")
         seen.add(name)
+
+
+def has_text(element: Element) -> bool:
+    """Anything but white space between the children of an element that nobody signs as such."""
+    if element.text and element.text.strip(_XML_SPACE):
+        return True
+    return any(part.tail and part.tail.strip(_XML_SPACE) for part in element.iterchildren())
+
+
+def _check_no_text(element: Element) -> None:
+    if has_text(element):
+        raise malformed(
+            "TEXT_UNEXPECTED", f"Có chữ thừa, không được ký, trong {local_name(element)}. Hãy xuất lại tệp."
+        )
 
 
 def read_ids(document: Document, policy: SignaturePolicy) -> dict[str, list[Element]]:
@@ -238,6 +254,7 @@ def _check_inner(
     element: Element, steps: tuple[str, ...], known: set[tuple[str, ...]], repeated: set[tuple[str, ...]]
 ) -> None:
     seen: set[tuple[str, ...]] = set()
+    _check_no_text(element)
     for part in element.iterchildren():
         below = (*steps, str(part.tag))
         if below not in known:
@@ -249,6 +266,7 @@ def _check_inner(
 
 def _check_holder(item: Placed, policy: SignaturePolicy) -> None:
     seen: set[str] = set()
+    _check_no_text(item.holder)  # type: ignore[arg-type]
     for part in item.holder.iterchildren():  # type: ignore[union-attr]
         name = str(part.tag)
         if part is item.signature:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from signing.policy import SignaturePolicy, SignatureSlot
-from signing.verification.placement import SIGNATURE, Placed
+from signing.verification.placement import SIGNATURE, Placed, has_text
 from signing.xml import Element, children
 
 _MAX_PLANS: Final = 64
@@ -88,7 +88,7 @@ def place_known(root: Element, plan: Plan) -> list[Placed] | None:
 
 
 def _place(root: Element, plan: Plan) -> list[Placed]:
-    if root.tag != plan.policy.root:
+    if root.tag != plan.policy.root or has_text(root):
         raise _Odd
     seen: set[str] = set()
     holders: dict[str, list[_Holder]] = {}
@@ -115,6 +115,8 @@ def _walk(element: Element, part: _Part, beside: frozenset[str], holders: dict[s
     if part.slot is not None:
         holders.setdefault(part.slot.place, []).append(_holder(element, beside))
         return
+    if has_text(element):
+        raise _Odd
     seen: set[str] = set()
     for inner in element.iterchildren():
         tag = str(inner.tag)
@@ -126,6 +128,8 @@ def _walk(element: Element, part: _Part, beside: frozenset[str], holders: dict[s
 
 
 def _holder(element: Element, beside: frozenset[str]) -> _Holder:
+    if has_text(element):
+        raise _Odd
     signature: Element | None = None
     texts: dict[str, str] = {}
     for part in element.iterchildren():

@@ -12,6 +12,8 @@ import pytest
 import signing
 from portal.rehearsal.spelling import SPELLINGS
 from signing import BindingProblem, Indication, RevocationAnswer, RevocationState, StepStatus, SubIndication
+from signing.verification.recognition import forget
+from signing.verification.shortening import forget_spellings
 
 
 @pytest.mark.parametrize("school", [0, 1, 3])
@@ -203,6 +205,24 @@ def test_the_rosters_error_refuses_and_its_warning_is_told(cast):
 def test_a_claimed_number_that_is_not_the_certificates_is_refused(cast):
     data = _edit(cast.record(spelling="dotnet"), r"(<CBQL>.*?<SO_CCCD>)\d+", r"\g<1>001099000001")
     assert cast.verify(data).code == "CCCD_DIFFERS"
+
+
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("school", [0, 1])
+@pytest.mark.parametrize(
+    "before", ["</HOC_BA>", "<DANH_SACH_THONG_TIN_KY", "</DANH_SACH_THONG_TIN_KY>", "<CBQL>", "</CBQL>", "<SO_CCCD>"]
+)
+def test_words_that_nobody_signed_have_no_place_around_the_signatures(cast, before, school, warm):
+    forget()
+    forget_spellings()
+    record = cast.record(school).decode()
+    assert before in record
+    if warm:
+        assert cast.verify(record.encode(), school).passed
+    head, _, tail = record.rpartition(before)
+    assert cast.verify(f"{head} \n{before}{tail}".encode(), school).passed
+    report = cast.verify(f"{head}được lên lớp{before}{tail}".encode(), school)
+    assert (report.code, report.passed) == ("TEXT_UNEXPECTED", False)
 
 
 def test_a_secondary_record_pairs_rows_with_teachers(cast):
