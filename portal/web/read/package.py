@@ -15,7 +15,6 @@ from django.utils.translation import gettext_noop
 from gateway.models import Attempt, Item, Submission
 from gateway.states import AttemptPurpose, SubmissionState, Verdict
 
-
 _SENT_BACK = gettext_noop("Trả về hàng chờ")
 
 

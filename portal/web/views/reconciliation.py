@@ -16,6 +16,7 @@ from portal.accounts.policy import Permission
 from portal.web.access import page, required_actor
 from portal.web.forms import ReasonForm, ReconcileForm
 from portal.web.journalling import keep
+from portal.web.read.line_facts import contact
 from portal.web.read.reconciliation import advice, answer_of, listed, statements, unit_name
 
 PER_PAGE = 50
@@ -49,6 +50,7 @@ def discrepancy(request: HttpRequest, discrepancy_id: int) -> HttpResponse:
         "answer": answer,
         "has_answer": found.evidence is not None,
         "advice": advice(found),
+        "contact": contact(),
         "unit_name": unit_name(found.submission.unit_code),
         "may_act": required_actor(request).controls_queue and found.closed_at is None,
     }

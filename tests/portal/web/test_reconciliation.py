@@ -60,6 +60,7 @@ def test_both_sides_of_a_difference_are_told_in_words_and_counted_on_the_first_p
         assert "Bộ chấp nhận" in text
         assert "Bộ từ chối" in text
         assert ">REJECTED<" not in text
+    assert "024 0000 0000" in text, "whom to call"
     overview = client.get(reverse("overview")).content.decode()
     assert "Khác với Bộ, chưa đóng</a></dt><dd>1<" in overview
 
