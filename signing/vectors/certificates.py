@@ -26,7 +26,8 @@ from signing.trust.store import certificates_in
 _SUFFIXES: Final = (".crt", ".cer", ".der", ".pem")
 # A set may hold an attacker's certificate for its forged files: material, but nobody's anchor.
 _ATTACKERS: Final = re.compile(
-    r"mallory|attack|evil|rogue|fake|forge|untrusted|hacker|malicious|adversar|intruder|impost|wrong|stranger|bogus"
+    r"mallory|attack|evil|rogue|fake|forge|hacker|malicious|adversar|intruder|impost|wrong|stranger|bogus"
+    r"|(?:un|dis|non|not)[-_ ]?trust|unknown|unrelated|invalid"
     r"|(?<![a-z])(?:eve|mitm|trudy|bad)(?![a-z])",
     re.IGNORECASE,
 )

@@ -29,7 +29,7 @@ ENVELOPED_POLICY: Final = SignaturePolicy(
 )
 _SPACE: Final = b"\xef\xbb\xbf \t\r\n"
 _SIGNATURE: Final = re.compile(rb"<(?:[\w.-]+:)?Signature[\s>]")
-_RECORD: Final = re.compile(rb"<(?:HOC_BA|DANH_SACH_HOC_BA)[\s>]")
+_RECORD: Final = re.compile(rb"<(?:[\w.-]+:)?(?:HOC_BA|DANH_SACH_HOC_BA)[\s/>]")
 _ROOT: Final = re.compile(rb"<[^!?]")
 _DECLARED: Final = re.compile(rb"<\?xml[^>]{0,200}encoding\s*=\s*[\"'](?!utf-?8[\"'])", re.IGNORECASE)
 # The file is broken or tampered with, beyond doubt; every other code says that it lies outside the policy. (A time

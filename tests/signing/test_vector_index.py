@@ -161,6 +161,20 @@ def test_a_bundle_with_words_around_its_certificates_serves_as_material(folder):
     assert [item[1] for item in run(folder)] == ["valid"]
 
 
+@pytest.mark.parametrize(
+    "name", ["untrusted-ca", "not_trusted", "UnknownRoot", "unrelated", "invalid-ca", "mallory", "good-ca"]
+)
+def test_a_root_that_is_named_as_nobodys_anchor_is_none(folder, name):
+    """A forger's own root lies beside the files that it forged."""
+    (folder / "own" / "0.crt").rename(folder / "own" / f"{name}.crt")
+    lines = ["own/primary.xml\tvalid\t", f"own/{name}.crt\tmaterial\t"]
+    (folder / "INDEX.tsv").write_text(
+        "\n".join(["path\texpected\treason", *lines, *(f"own/{n}.crt\tmaterial\t" for n in (1, 2)), ""])
+    )
+    trusted = name == "good-ca"
+    assert [item[1:3] for item in run(folder)] == [("valid", "OK") if trusted else ("unsupported", "CHAIN_NOT_FOUND")]
+
+
 @pytest.mark.parametrize("name", ["list.sig", "list.txt", "list.dsig"])
 def test_a_signed_document_is_judged_whatever_its_name_ends_in(folder, cast, name):
     key = Key(cast.pki.organisation(cast.province.schools[0]))
@@ -201,3 +215,16 @@ def test_a_plain_document_that_makes_others_fetch_or_run_something_does_not_pass
 @pytest.mark.parametrize("depth", [100, 300, 100_000])
 def test_a_document_deeper_than_our_limits_is_not_called_broken(depth):
     assert judge_plain(b"<a>" * depth + b"</a>" * depth, None)[:2] == ("unsupported", "TOO_DEEP")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"<HOC_BA/>", b"<DANH_SACH_HOC_BA/>", b"<HOC_BA\n/>", b"<HOC_BA><DU_LIEU_HOC_BA/></HOC_BA>",
+        b'<a:HOC_BA xmlns:a="urn:a"/>', b'<HOC_BA xmlns="urn:a"/>', b"<DANH_SACH_HOC_BA><HOC_BA/></DANH_SACH_HOC_BA>",
+    ],
+)  # fmt: skip
+def test_no_record_passes_without_signatures_even_in_a_set_of_plain_documents(tmp_path, data):
+    (tmp_path / "a.xml").write_bytes(data)
+    (tmp_path / "INDEX.tsv").write_text("path\texpected\na.xml\tinvalid\n")
+    assert [(item.got, item.agrees) for item in run_vectors(tmp_path, at=NOW)] == [("unsupported", True)]
