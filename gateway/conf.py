@@ -191,6 +191,7 @@ class Answers(_Part):
     busy: frozenset[str]
     conflict: frozenset[str]
     held: frozenset[str] = frozenset()
+    recalled: frozenset[str] = frozenset()
     link: Mapping[str, str]
 
 

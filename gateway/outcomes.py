@@ -38,7 +38,7 @@ class ItemVerdict:
     key: str
     verdict: Literal["ACCEPTED", "REJECTED"]
     errors: tuple[ItemError, ...] = ()
-    # Refused because the Ministry holds a record of this key already.
+    # Refused because it is done already: the Ministry holds a record of this key, or has recalled it.
     held_there: bool = False
 
 

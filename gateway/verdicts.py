@@ -99,7 +99,8 @@ def of_lines(question: Question, lines: Sequence[ResultLine], description: Endpo
         if known is not None and known.verdict != verdict:
             raise Untrustworthy("CONTRADICTION", "Câu trả lời vừa chấp nhận vừa từ chối một học bạ.")
         errors = (*(known.errors if known else ()), *_errors(line))
-        held = verdict == "REJECTED" and not question.recall and any(e.code in description.answers.held for e in errors)
+        done = description.answers.recalled if question.recall else description.answers.held
+        held = verdict == "REJECTED" and any(error.code in done for error in errors)
         found[key] = ItemVerdict(key, verdict, errors, held)
     return list(found.values())
 

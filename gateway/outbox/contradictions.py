@@ -12,7 +12,7 @@ from typing import Final
 from gateway.discrepancies import Difference
 from gateway.models import Attempt, Item, Submission
 from gateway.outcomes import Acknowledged, Evidence, FateUnknown, ItemVerdict, Judged, Outcome, Refused, Waiting
-from gateway.states import AttemptOutcome, AttemptPurpose, DiscrepancyKind, SubmissionState, Verdict
+from gateway.states import AttemptOutcome, AttemptPurpose, DiscrepancyKind, SubmissionKind, SubmissionState, Verdict
 
 _HELD_THERE: Final = (
     "Gói này đã đóng vì Bộ từ chối lúc nhận, nhưng nay Bộ trả lời đang giữ chính gói này. Học bạ của gói có thể đã đi "
@@ -25,6 +25,10 @@ _REFUSED_HERE: Final = "Ta đã báo trường học bạ bị từ chối; nay 
 _HELD_ALREADY: Final = (
     "Bộ từ chối học bạ này vì đã giữ một học bạ mang cùng mã tra cứu: rất có thể chính nó, tới trong một gói khác "
     "trước đó (ví dụ gói gửi sau bản sao lưu mà cổng được khôi phục)."
+)
+_RECALLED_ALREADY: Final = (
+    "Bộ từ chối đề nghị này vì đã thu hồi học bạ trước đó: rất có thể theo chính đề nghị của ta, tới trong một gói "
+    "khác."
 )
 _REFUSED_NOW: Final = "Ta đã báo trường học bạ trong gói được chấp nhận; nay Bộ trả lời từ chối cả gói."
 _ANOTHER_VERDICT: Final = "Kết quả Bộ trả lúc này khác kết quả đã nhận trước đây."
@@ -52,7 +56,9 @@ def found(row: Submission, outcome: Outcome, *, applies: bool) -> tuple[list[Dif
             return held_although_refused(row), evidence.body
         case Judged():
             unfinished = [] if outcome.finished else held_although_refused(row)
-            return unfinished + _verdicts(row, outcome.verdicts) + _held(outcome.verdicts), outcome.evidence.body
+            return unfinished + _verdicts(row, outcome.verdicts) + _done_already(
+                row, outcome.verdicts
+            ), outcome.evidence.body
         case Refused():
             return (refused_now(row, outcome.code) if applies else []), outcome.evidence.body
         case FateUnknown():
@@ -111,14 +117,11 @@ def _verdicts(row: Submission, verdicts: Sequence[ItemVerdict]) -> list[Differen
     ]
 
 
-def _held(verdicts: Sequence[ItemVerdict]) -> list[Difference]:
-    """Told as refused, and yet held there: our lookup codes are given once, so it came in another package of ours."""
+def _done_already(row: Submission, verdicts: Sequence[ItemVerdict]) -> list[Difference]:
+    """Told as refused, and yet done there: our lookup codes are given once, so another package of ours did it."""
     kind, theirs = DiscrepancyKind.VERDICT_DIFFERS, Verdict.ACCEPTED
-    return [
-        Difference(kind, _HELD_ALREADY, key=one.key, ours=one.verdict, theirs=theirs)
-        for one in verdicts
-        if one.held_there
-    ]
+    text = _RECALLED_ALREADY if row.kind == SubmissionKind.RECALL else _HELD_ALREADY
+    return [Difference(kind, text, key=one.key, ours=one.verdict, theirs=theirs) for one in verdicts if one.held_there]
 
 
 def of_something_else(row: Submission, code: str) -> list[Difference]:

@@ -242,3 +242,15 @@ def test_a_413_that_names_the_message_is_the_ministrys_word_on_the_record(
     row = act()
     assert (row.state, row.reason_code) == ("REFUSED", "PACKAGE_TOO_BIG")
     assert Item.objects.get().verdict == "REJECTED"
+
+
+def test_a_recall_refused_because_it_was_done_already_is_looked_at_by_a_person(
+    peer: Peer, enqueue: Callable[..., UUID], act: Act
+) -> None:
+    peer.answer = token_or(receipt)
+    enqueue("a", kind="RECALL")
+    act()
+    peer.answer = told(("a", 3, "ALREADY_RECALLED"))
+    assert act(Purpose.COLLECT).state == "ANSWERED"
+    assert opened() == [("VERDICT_DIFFERS", "a", "REJECTED", "ACCEPTED")]
+    assert "đã thu hồi" in Discrepancy.objects.get().explanation
