@@ -79,7 +79,7 @@ _NEXT = {
         "Chưa rõ gói đã tới chưa: cổng hỏi Bộ lúc %(at)s và không gửi lại khi chưa có câu trả lời."
     ),
     SubmissionState.ACKNOWLEDGED: gettext_noop("Bộ đã nhận gói; cổng hỏi kết quả lúc %(at)s."),
-    SubmissionState.ANSWERED: gettext_noop("Đã có kết quả cho mọi học bạ; không còn việc gì."),
+    SubmissionState.ANSWERED: gettext_noop("Đã có kết quả cho mọi học bạ; cổng không còn việc gì với gói này."),
     SubmissionState.REFUSED: gettext_noop("Bộ từ chối cả gói; các học bạ trở về hàng chờ và được đóng vào gói khác."),
     SubmissionState.HELD: gettext_noop("Cán bộ đang giữ gói; gói đứng yên cho đến khi được thả."),
 }
