@@ -225,9 +225,11 @@ def _check_one(
 
 def _check_references(signature: Element, target: Element, policy: SignaturePolicy) -> None:
     """Few (signxml parses the whole file again for each), and one by an id in a spelling that the policy resolves."""
-    uris = [item.get("URI") for item in signature.findall(f"{{{_DS}}}SignedInfo/{{{_DS}}}Reference")]
-    if len(uris) > _MAX_REFERENCES:
-        raise malformed("REFERENCE_TOO_MANY", "Chữ ký có quá nhiều tham chiếu.")
+    references = signature.findall(f"{{{_DS}}}SignedInfo/{{{_DS}}}Reference")
+    uris = [item.get("URI") for item in references]
+    transforms = [len(item.findall(f"{{{_DS}}}Transforms/{{{_DS}}}Transform")) for item in references]
+    if len(uris) > _MAX_REFERENCES or max(transforms, default=0) > _MAX_REFERENCES:
+        raise malformed("REFERENCE_TOO_MANY", "Chữ ký có quá nhiều tham chiếu hoặc phép biến đổi.")
     own = [target.get(name) for name in policy.id_attributes if target.get(name) is not None]
     if not any(uri == "" or (len(own) == 1 and uri == f"#{own[0]}") for uri in uris):
         raise Refusal(
