@@ -127,7 +127,11 @@ def test_a_refused_file_is_explained_on_the_spot(page, live_server, cast, tmp_pa
 def test_the_department_s_pages_are_accessible(page, live_server, cast):
     User.objects.filter(username="chuyenvien1").update(must_change_password=False)
     sign_in(page, live_server.url, "chuyenvien1")
-    for path in ("tong-quan", "truong", "hang-doi", "duong-truyen", "chung-thu-so", "thu-hoi", "nhat-ky"):
+    pages = (
+        "tong-quan", "truong", "hang-doi", "duong-truyen", "duong-truyen/lan-chay", "duong-truyen/phieu-dang-ky",
+        "doi-soat", "bi-giu", "chung-thu-so", "thu-hoi", "nhat-ky",
+    )  # fmt: skip
+    for path in pages:
         page.goto(f"{live_server.url}/so/{path}/")
         accessible(page)
 
