@@ -82,12 +82,14 @@ def query(value: object, caller: Caller) -> dict[str, object]:
     batch = queries.find_batch(school_id=token.school_id, message_id=request.message_id)
     if batch is None:
         raise unknown_message()
-    lines = [line for record in queries.lines(batch) for line in lines_of(record)]
+    records = list(queries.lines(batch))
+    lines = [line for record in records for line in lines_of(record)]
+    held = sum(record.state == RecordState.RECEIVED for record in records)
     readings.keep(
         action="batch.answer_read", subject=("batch", batch.pk), token=token, lines=len(lines), address=caller.address,
         now=caller.now,
     )  # fmt: skip
-    return {**_stage_of(batch, request.message_id).to_json(), "data": lines}
+    return {**_stage_of(batch, request.message_id, held=held).to_json(), "data": lines}
 
 
 def authenticated(said: Authentication, expected: Type, caller: Caller) -> ApiToken:
@@ -132,9 +134,12 @@ def receipt_of(batch: Batch, message_id: str) -> Receipt:
     )
 
 
-def _stage_of(batch: Batch, message_id: str) -> Receipt:
+def _stage_of(batch: Batch, message_id: str, *, held: int) -> Receipt:
+    """`held` records have no line yet, for an officer looks at them: software must go on asking."""
     if batch.state == BatchState.REFUSED:
         return Receipt(message_id, batch.refusal_code, batch.refusal, "PROCESSED", "Cả lô bị từ chối.")
+    if batch.state == BatchState.PROCESSED and held:
+        return Receipt(message_id, "", "", "PROCESSING", f"Còn {held} học bạ được Sở giữ lại để xem.")
     if batch.state == BatchState.PROCESSED:
         return Receipt(message_id, "", "", "PROCESSED", "Đã kiểm tra xong.")
     return Receipt(message_id, "", "", "PROCESSING", "Đang kiểm tra.")

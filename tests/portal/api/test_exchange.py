@@ -8,8 +8,9 @@ from django.utils import timezone
 
 from gateway.exchange.envelope import encode_content
 from portal.audit.models import Entry
-from portal.records import processing
+from portal.records import disputes, processing
 from portal.records.models import Batch, Content
+from portal.records.processing import working
 from portal.schools.models import Certificate
 
 
@@ -265,3 +266,21 @@ def test_software_that_reads_results_leaves_a_line_in_the_journal_once_and_again
     school.query("gd-1")
     assert readings.all().count() == 3, "what is read anew is written anew"
     assert made[0].data not in str(list(readings.all().values())).encode()
+
+
+def test_a_batch_of_which_a_record_is_held_is_not_called_checked(cast, software, monkeypatch):
+    """Software that stops asking at PROCESSED would never learn what became of it."""
+    school = software(cast.made("02"))
+    school.submit(cast.signed_list(school.made, cast.records(school.made, 2)), "gd-giu")
+    real = working.judge
+    monkeypatch.setattr(
+        working, "judge", lambda raw, court: working.judge_killing(raw) if raw.position == 2 else real(raw, court)
+    )
+    batch = Batch.objects.get()
+    processing.process_batch(batch_id=batch.id)
+    _, answer = school.query("gd-giu")
+    assert (answer["ResponseCode"], len(answer["data"])) == ("PROCESSING", 1)
+    assert "1 học bạ" in answer["ResponseDescription"]
+    disputes.refuse(record=batch.records.get(position=2), by=None, reason="Trường xuất lại tệp", now=batch.received_at)
+    _, answer = school.query("gd-giu")
+    assert (answer["ResponseCode"], [line["trang_thai"] for line in answer["data"]]) == ("PROCESSED", [1, 0, 0])
