@@ -177,7 +177,7 @@ def _by_kind(nemesis: Nemesis, progress: Progress) -> dict[str, dict[str, Any]]:
             "worst_s": round(max(found), 2) if found else None,
         }
         for kind in nemesis.kinds
-        if kind.name not in nemesis.not_run
+        if counts[kind.name] or kind.name not in nemesis.not_run
     }
 
 
