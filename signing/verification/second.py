@@ -198,9 +198,13 @@ def _check_one(
     certificate = _certificate(signature)
     verifier = _Verifier()
     verifier.chosen = _place(root, signature)
+    claimed = _claimed(signature)
+    old = policy.algorithms.admits_digest("sha1", claimed)
     expect = SignatureConfiguration(
-        require_x509=True, expect_references=True, signature_methods=_METHODS, digest_algorithms=_DIGESTS,
-        verification_time=_claimed(signature), default_reference_c14n_method=CanonicalizationMethod.CANONICAL_XML_1_0,
+        require_x509=True, expect_references=True, verification_time=claimed,
+        signature_methods=_METHODS | {SignatureMethod.RSA_SHA1} if old else _METHODS,
+        digest_algorithms=_DIGESTS | {DigestAlgorithm.SHA1} if old else _DIGESTS,
+        default_reference_c14n_method=CanonicalizationMethod.CANONICAL_XML_1_0,
     )  # fmt: skip
     try:
         results = verifier.verify(

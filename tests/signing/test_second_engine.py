@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 import signing
 from portal.rehearsal.attacks import attacks
+from portal.rehearsal.records import make_record
 from portal.rehearsal.spelling import SPELLINGS
+from signing.algorithms import AlgorithmPolicy
 from signing.keys.software import SoftwareKey
 from signing.presets import LIST_POLICY
 from signing.sealing import SealProfile, seal
@@ -58,3 +60,18 @@ def test_the_second_engine_does_not_work_for_a_thousand_references_or_transforms
         data = record[:start] + many + record[end:]
         found = verify_again(data.encode(), cast.primary, cast.trust, at=cast.now)
         assert (found.passed, found.code) == (False, "REFERENCE_TOO_MANY")
+
+
+def test_both_engines_take_old_records_with_sha1_where_the_policy_does_and_only_until_then(cast):
+    spelling = replace(SPELLINGS[0], name="old", digest="sha1")
+    record = make_record(cast.province, cast.pki, cast.province.schools[0], 7, spelling=spelling).data
+    signed = [item.signing_time for item in cast.verify(cast.record(0, 7)).signatures]
+    day = timedelta(days=1)
+    limits = ((None, False), (min(signed) - day, False), (max(signed) + day, True), (None, False))
+    for until, passes in limits:
+        policy = replace(cast.primary, algorithms=AlgorithmPolicy(sha1_until=until))
+        for _ in range(2):  # the build is new, then known
+            first = signing.verify(record, policy, cast.trust, at=cast.now)
+            second = verify_again(record, policy, cast.trust, at=cast.now)
+            assert (first.passed, second.passed) == (passes, passes)
+            assert agrees(first, second)
