@@ -161,7 +161,7 @@ class Sending(_Part):
     longest_retry_after_seconds: float = Field(gt=0)
     pause_after_failures: int = Field(gt=0)
     bisections_an_hour: int = Field(gt=0)
-    refused_size_days: int = Field(default=30, gt=0)
+    refused_size_days: float = Field(default=30, gt=0)
     timezone: str
     windows: tuple[Window, ...]
     maintenance: tuple[Maintenance, ...]

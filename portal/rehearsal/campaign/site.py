@@ -31,6 +31,8 @@ first_delay_seconds = 0.5
 longest_delay_seconds = 3.0
 longest_retry_after_seconds = 3.0
 pause_after_failures = 4
+# Three quarters of a minute: else the first 413 would leave nothing but packages of one record for the whole campaign.
+refused_size_days = 0.0005
 
 [polling]
 first_delays_seconds = [0.5, 0.5, 1.0]
