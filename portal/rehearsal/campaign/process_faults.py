@@ -22,6 +22,7 @@ _STAGE_OF_STEP = {
     **dict.fromkeys(("P9", "P11", "P12", "P13", "P14", "P15", "P16", "P17", "P18"), Stage.FORWARDING),
 }
 _READY_SECONDS = 10.0
+_WORK_SECONDS = 4.0
 
 
 def kinds() -> list[Kind]:
@@ -67,7 +68,11 @@ def _kill_pooled(name: str) -> Strike:
 
 
 def _kill_everything(site: Site, rng: Random) -> float:
-    """Every process group at once, servers included; the supervisor starts all of it again."""
+    """Every process group at once, servers included; the supervisor starts all of it again.
+
+    At a random moment: some starts come to work in between, some do not.
+    """
+    site.pause(rng.uniform(0, _WORK_SECONDS))
     groups = [child.pid for child in site.env.supervisor.children.values() if child.pid is not None]
     for group in groups:
         try:
