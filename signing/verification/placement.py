@@ -39,7 +39,7 @@ class Placed:
     beside: Mapping[str, str] | None = None
 
 
-_XML_SPACE: Final = " \t\r\n"
+XML_SPACE: Final = " \t\r\n"
 IdMap = Mapping[str, Sequence[Element]]
 
 
@@ -71,15 +71,10 @@ def _check_parts(root: Element, policy: SignaturePolicy) -> None:
         seen.add(name)
 
 
-def has_text(element: Element) -> bool:
-    """Anything but white space between the children of an element that nobody signs as such."""
-    if element.text and element.text.strip(_XML_SPACE):
-        return True
-    return any(part.tail and part.tail.strip(_XML_SPACE) for part in element.iterchildren())
-
-
 def _check_no_text(element: Element) -> None:
-    if has_text(element):
+    """Nothing but white space between the children of an element that nobody signs as such."""
+    texts = [element.text, *(part.tail for part in element.iterchildren())]
+    if any(text and text.strip(XML_SPACE) for text in texts):
         raise malformed(
             "TEXT_UNEXPECTED", f"Có chữ thừa, không được ký, trong {local_name(element)}. Hãy xuất lại tệp."
         )

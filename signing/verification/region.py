@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from signing.policy import SignaturePolicy, SignatureSlot
-from signing.verification.placement import SIGNATURE, Placed, has_text
+from signing.verification.placement import SIGNATURE, XML_SPACE, Placed
 from signing.xml import Element, children
 
 _MAX_PLANS: Final = 64
@@ -79,6 +79,12 @@ class _Odd(Exception):
     """Not exactly as the plan says."""
 
 
+def _blank(text: str | None) -> None:
+    """No text between elements, as `placement` has it, within the one walk."""
+    if text and text.strip(XML_SPACE):
+        raise _Odd
+
+
 def place_known(root: Element, plan: Plan) -> list[Placed] | None:
     """Each slot of the policy with its signature and the element that it must cover, in the policy's order."""
     try:
@@ -88,12 +94,14 @@ def place_known(root: Element, plan: Plan) -> list[Placed] | None:
 
 
 def _place(root: Element, plan: Plan) -> list[Placed]:
-    if root.tag != plan.policy.root or has_text(root):
+    if root.tag != plan.policy.root:
         raise _Odd
+    _blank(root.text)
     seen: set[str] = set()
     holders: dict[str, list[_Holder]] = {}
     beside = frozenset(plan.policy.beside)
     for element in root.iterchildren():
+        _blank(element.tail)
         tag = str(element.tag)
         if tag in seen:
             raise _Odd
@@ -115,10 +123,10 @@ def _walk(element: Element, part: _Part, beside: frozenset[str], holders: dict[s
     if part.slot is not None:
         holders.setdefault(part.slot.place, []).append(_holder(element, beside))
         return
-    if has_text(element):
-        raise _Odd
+    _blank(element.text)
     seen: set[str] = set()
     for inner in element.iterchildren():
+        _blank(inner.tail)
         tag = str(inner.tag)
         known = part.parts.get(tag)
         if known is None or (tag in seen and not (known.slot is not None and known.slot.repeated)):
@@ -128,11 +136,11 @@ def _walk(element: Element, part: _Part, beside: frozenset[str], holders: dict[s
 
 
 def _holder(element: Element, beside: frozenset[str]) -> _Holder:
-    if has_text(element):
-        raise _Odd
+    _blank(element.text)
     signature: Element | None = None
     texts: dict[str, str] = {}
     for part in element.iterchildren():
+        _blank(part.tail)
         tag = str(part.tag)
         if tag == SIGNATURE and signature is None:
             signature = part

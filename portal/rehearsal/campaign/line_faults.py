@@ -14,6 +14,8 @@ from portal.rehearsal.campaign.site import TOTAL_TIMEOUT, Site
 
 _LANE = "line"
 _PATIENCE = 3.0
+# Seconds until somebody passes by: recalls are few, and a token is asked for when the line is tried again.
+_RARE = {"recall": 12.0, "token": 9.0}
 _CONTENT = "submit"  # most receipts that can be forged answer a submission
 # name in the report → kind of the simulator, service, times, parameters
 _FAULTS: Mapping[str, tuple[str, str, int, Mapping[str, Any]]] = {
@@ -76,7 +78,7 @@ def kinds() -> list[Kind]:
 
 def _strike(kind: str, service: str, times: int, params: Mapping[str, Any]) -> Strike:
     def strike(site: Site, rng: Random) -> None:
-        patience = 12.0 if service == "recall" else _PATIENCE
+        patience = _RARE.get(service, _PATIENCE)
         seconds = rng.uniform(0.5, 2.5) if kind == "down" else patience
         before = _fired(site.control, kind)
         numbers = [
