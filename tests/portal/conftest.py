@@ -9,6 +9,7 @@ import pytest
 
 from portal.records import intake, processing
 from portal.records.models import Batch
+from portal.records.processing import trial
 from portal.records.states import Door
 from portal.rehearsal.batches import list_batch
 from portal.rehearsal.calendar import Calendar
@@ -21,6 +22,12 @@ from portal.rehearsal.records import MadeRecord, make_record
 from portal.schools.models import School
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def this_process_keeps_its_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trial bounds the process that it runs in: run in the tests' own, it would bound every test after it."""
+    monkeypatch.setattr(trial, "limit", lambda: None)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """A record held because its check killed: checked again in a process of its own once the program is mended."""
 
+import resource
 import sys
 from datetime import UTC, datetime
 
@@ -148,6 +149,12 @@ def test_the_command_says_what_came_of_it(held, monkeypatch, capsys):
     monkeypatch.setattr(rechecking, "command", lambda *_: ["sh", "-c", "kill -9 $$"])
     with pytest.raises(CommandError, match="DIED"):
         call_command("records", "recheck", str(held.pk))
+
+
+def test_a_check_in_the_tests_own_process_leaves_its_bounds_alone(held):
+    before = [resource.getrlimit(what) for what in (resource.RLIMIT_CPU, resource.RLIMIT_AS)]
+    rechecking.run(record_id=held.pk, actor_id=None, address=None, now=NOW)
+    assert [resource.getrlimit(what) for what in (resource.RLIMIT_CPU, resource.RLIMIT_AS)] == before
 
 
 CHILD = """
