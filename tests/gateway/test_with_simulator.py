@@ -195,8 +195,9 @@ def test_a_refused_package_closes_with_the_culprit_named_and_spares_the_others(
 def test_when_the_ministry_is_down_the_line_pauses_and_delivery_resumes_by_itself(
     ministry: SimulatorControl, ministry_pki: Pki
 ) -> None:
-    ministry.set_fault("down", duration=2.0)
     keys = [key for _ in range(4) for key in hand_over(ministry_pki)[1]]
+    # Set when everything waits: sealing may take longer than the fault lasts.
+    ministry.set_fault("down", duration=2.0)
     work_until_answered()
     assert verdicts() == dict.fromkeys(keys, "ACCEPTED")
     assert Endpoint.objects.get().last_cause == "UNREACHABLE"
