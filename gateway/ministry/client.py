@@ -44,7 +44,8 @@ class Token:
     expires_at: datetime
 
     def usable(self, now: datetime, margin: timedelta) -> bool:
-        return bool(self.text) and now < self.expires_at - margin
+        # Added to now, not taken from the end: a token known to be refused ended at the beginning of all dates.
+        return bool(self.text) and now + margin < self.expires_at
 
 
 class TokenStore(Protocol):

@@ -175,14 +175,20 @@ def test_a_token_refused_once_is_renewed_and_the_package_goes_through(
     assert endpoint.token == "new"
 
 
-def test_a_token_refused_twice_pauses_the_endpoint(
-    peer: Peer, enqueue: Callable[..., UUID], act: Act, endpoint: Endpoint
+def test_a_token_refused_twice_pauses_the_endpoint_until_a_probe_with_a_new_token_gets_through(
+    peer: Peer, enqueue: Callable[..., UUID], act: Act, endpoint: Endpoint, client: MinistryClient, noon: datetime
 ) -> None:
     peer.answer = token_or(lambda _: as_json({"Error": "TOKEN_INVALID"}, 401))
     enqueue("a")
-    assert act().state == "QUEUED"
+    assert act(now=noon).state == "QUEUED"
     assert endpoint.cause == "TOKEN_REFUSED"
     assert [request.path for request in peer.requests].count("/api/token") == 2
+    peer.requests.clear()
+    peer.answer = token_or(lambda _: as_json({"data": [{"ma": "USB_TOKEN"}]}))
+    assert circuit.probe(client, now=noon + timedelta(minutes=10), rng=RNG) is True
+    assert peer.requests[0].path == "/api/token", "the refused token is not offered a third time"
+    peer.answer = token_or(receipt)
+    assert act(now=noon + timedelta(minutes=11)).state == "ACKNOWLEDGED"
 
 
 @pytest.mark.parametrize("body", [b"<html>413</html>", b'{"Error":"PACKAGE_TOO_LARGE"}'])

@@ -87,7 +87,9 @@ def _strike(kind: str, service: str, times: int, params: Mapping[str, Any]) -> S
             )
         ]
         if kind in _COMPANIONS:
-            numbers.append(site.control.set_fault(_COMPANIONS[kind], count=2, duration=seconds + 1.0))
+            # A companion of a token fault refuses content only: it must not meet the request for the new token itself.
+            on = _CONTENT if service == "token" else "*"
+            numbers.append(site.control.set_fault(_COMPANIONS[kind], service=on, count=2, duration=seconds + 1.0))
         try:
             struck = _until_struck(site, kind, before + (1 if kind == "down" else times), seconds)
         finally:
