@@ -17,11 +17,11 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Greatest
 
-from gateway import calendar, notices, outbox
+from gateway import calendar, notices, outbox, unforeseen
 from gateway.backoff import retry_delay
 from gateway.conf import EndpointDescription
 from gateway.ministry.client import MinistryClient
-from gateway.ministry.errors import CAUSES, LinkRefused, MinistryError, NotSent
+from gateway.ministry.errors import CAUSES, LinkRefused, MinistryError, NotSent, OwnFault
 from gateway.models import Endpoint, EndpointEvent
 from gateway.states import EndpointState
 
@@ -81,8 +81,8 @@ def note_failure(
     ).update(failures_in_a_row=F("failures_in_a_row") + 1, last_failed=submission)
     endpoint.refresh_from_db(fields=["failures_in_a_row"])
     if endpoint.failures_in_a_row >= description.sending.pause_after_failures:
-        cause = "UNREACHABLE" if nothing_left else "UNAVAILABLE"
-        pause(endpoint, cause, f"{CAUSES[cause]} ({problem.message})", description=description, now=now, rng=rng)
+        cause, message = _named(problem, nothing_left=nothing_left)
+        pause(endpoint, cause, message, description=description, now=now, rng=rng)
 
 
 def note_success(endpoint: Endpoint, *, now: datetime) -> None:
@@ -122,9 +122,8 @@ def probe(client: MinistryClient, *, now: datetime, rng: Random) -> bool | None:
         return None
     # A connection kept open may have left by an address we no longer have (or not yet): the probe takes a new one.
     client.link.forget_session()
-    try:
-        client.probe()
-    except MinistryError as problem:
+    problem = _trouble_of(client)
+    if problem is not None:
         logger.info("probe failed", extra={"code": problem.code, "endpoint": endpoint.name})
         _tell_new_cause(endpoint, problem)
         return False
@@ -132,15 +131,35 @@ def probe(client: MinistryClient, *, now: datetime, rng: Random) -> bool | None:
     return True
 
 
+def _trouble_of(client: MinistryClient) -> MinistryError | None:
+    try:
+        client.probe()
+    except MinistryError as problem:
+        return problem
+    except unforeseen.DATABASE_AWAY:
+        raise
+    except Exception as trouble:
+        # A probe that stumbles is a probe that failed: the page must say so, and the next one must come.
+        return unforeseen.own_fault(trouble, during="probe")
+    return None
+
+
 def _tell_new_cause(endpoint: Endpoint, problem: MinistryError) -> None:
     """The page says why the line is closed now, not why it was when it closed: who must act may be somebody else. No
     second notice; `last_cause` stays, so that a relapse is measured by what was announced."""
     cause, message = problem.code, problem.message
     if not isinstance(problem, LinkRefused):
-        cause = "UNREACHABLE" if isinstance(problem, NotSent) else "UNAVAILABLE"
-        message = f"{CAUSES[cause]} ({problem.message})"
+        cause, message = _named(problem, nothing_left=isinstance(problem, NotSent))
     paused = Endpoint.objects.filter(pk=endpoint.pk, state=EndpointState.PAUSED).exclude(cause__in=_BY_PERSON)
     paused.exclude(cause=cause).update(cause=cause, cause_message=message)
+
+
+def _named(problem: MinistryError, *, nothing_left: bool) -> tuple[str, str]:
+    """Cause and sentence of a pause after failures that the other side has not explained."""
+    if isinstance(problem, OwnFault):
+        return problem.code, problem.message
+    cause = "UNREACHABLE" if nothing_left else "UNAVAILABLE"
+    return cause, f"{CAUSES[cause]} ({problem.message})"
 
 
 def resume(endpoint: Endpoint, *, now: datetime) -> bool:

@@ -79,7 +79,7 @@ def watch(*, client: MinistryClient, now: datetime) -> dict[str, int]:
     late = receipts.overdue(description=client.description, now=now)
     noted = reconciliation.note_overdue(late[:500], now=now)
     found = {"lease_expired": expired, "overdue": late.count(), "overdue_noted": noted}
-    return found | contradictions | stuck.counts(now=now)
+    return found | contradictions | _tell_own_faults(endpoint=client.description.name, now=now) | stuck.counts(now=now)
 
 
 def housekeeping(*, client: MinistryClient, now: datetime) -> dict[str, int]:
@@ -100,6 +100,21 @@ def _tell_contradictions(*, endpoint: str, now: datetime) -> dict[str, int]:
     message = f"Câu trả lời của Bộ trái với sổ của Sở ở {fresh} điểm. Mở trang Đối soát để nhận xử lý."
     notices.tell(event="DISCREPANCIES", endpoint=endpoint, cause="CONTRADICTION", message=message)
     return {"contradictions": fresh}
+
+
+def _tell_own_faults(*, endpoint: str, now: datetime) -> dict[str, int]:
+    """One notice when our own programme begins to fail over exchanges; while it goes on, the pages show it."""
+    before = SyncRun.objects.filter(kind="WATCH", result=RunResult.DONE).order_by("-started_at").first()
+    failing = stuck.own_faults(since=before.started_at if before else now - timedelta(days=1))
+    if not failing:
+        return {}
+    if before is None or not before.counts.get("own_fault_runs"):
+        message = (
+            "Phần mềm của cổng tự gặp lỗi khi trao đổi với Bộ. Không gói nào mất: gói được hỏi lại Bộ rồi mới gửi "
+            "tiếp. Chuyển nhật ký worker (dòng own_fault) cho người hỗ trợ phần mềm."
+        )
+        notices.tell(event="FAULT", endpoint=endpoint, cause="OWN_FAULT", message=message)
+    return {"own_fault_runs": failing}
 
 
 def _statement(description: EndpointDescription, *, now: datetime) -> int:

@@ -58,6 +58,21 @@ def forward(claim: Claim, client: MinistryClient, endpoint: Endpoint, *, now: da
     return outbox.settle(claim, outcome, now=outbox.database_now())
 
 
+def settle_trouble(
+    problem: MinistryError,
+    claim: Claim,
+    description: EndpointDescription,
+    endpoint: Endpoint,
+    *,
+    now: datetime,
+    rng: Random,
+) -> Settled:
+    """Settle by the table what `problem` means for the submission, and for the line."""
+    outcome = consequence_of(problem, claim, description, now=now, rng=rng)
+    judge_line(problem, claim, description, endpoint, now=now, rng=rng)
+    return outbox.settle(claim, outcome, now=outbox.database_now())
+
+
 def _doubted(problem: MinistryError, claim: Claim, description: EndpointDescription) -> FateUnknown | None:
     """A refusal of what may have arrived earlier: the Ministry may have taken it then, so it is asked first."""
     if not isinstance(problem, PackageTooBig | PackageRefused) or not outbox.is_in_doubt(claim, REFUSED_IN_DOUBT):

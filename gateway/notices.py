@@ -15,7 +15,7 @@ from django.utils.module_loading import import_string
 
 logger = logging.getLogger(__name__)
 
-Event = Literal["PAUSED", "RESUMED", "EXPIRES", "DISCREPANCIES", "MISSED"]
+Event = Literal["PAUSED", "RESUMED", "EXPIRES", "DISCREPANCIES", "MISSED", "FAULT"]
 
 
 def tell(*, event: Event, endpoint: str, cause: str, message: str) -> None:

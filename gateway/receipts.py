@@ -25,10 +25,8 @@ def collect(claim: Claim, client: MinistryClient, endpoint: Endpoint, *, now: da
     try:
         outcome = forwarding.ask(claim, client, rng=rng)
     except MinistryError as problem:
-        outcome = forwarding.consequence_of(problem, claim, client.description, now=now, rng=rng)
-        forwarding.judge_line(problem, claim, client.description, endpoint, now=now, rng=rng)
-    else:
-        circuit.note_success(endpoint, now=now)
+        return forwarding.settle_trouble(problem, claim, client.description, endpoint, now=now, rng=rng)
+    circuit.note_success(endpoint, now=now)
     return outbox.settle(claim, outcome, now=outbox.database_now())
 
 

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
+from gateway import unforeseen
 from gateway.conf import EndpointDescription
 from gateway.differences import differences
 from gateway.discrepancies import Difference, note
@@ -175,13 +176,20 @@ def _compare_one(client: MinistryClient, submission: Submission) -> tuple[list[D
     message = Message(submission.pk, submission.unit_code, submission.school_year)
     try:
         answer, raw = client.look_up(message, recall=submission.kind == SubmissionKind.RECALL)
+        found = differences(submission, answer, client.description)
     except _OF_THE_LINE as problem:
         return problem.code
     except PackageRefused as problem:
         return contradictions.refused_now(submission, problem.code), problem.body
     except MinistryError as problem:
         return contradictions.of_something_else(submission, problem.code) or None, problem.body
-    return differences(submission, answer, client.description), raw.body
+    except unforeseen.DATABASE_AWAY:
+        raise
+    except Exception as trouble:
+        # Counted as unanswered: one answer that we stumble over must not end the comparison of all others.
+        unforeseen.own_fault(trouble, during=f"comparison {submission.pk}")
+        return None, b""
+    return found, raw.body
 
 
 @transaction.atomic

@@ -8,8 +8,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from gateway.models import Endpoint, Submission
-from gateway.states import EndpointState, SubmissionState
+from gateway.models import Endpoint, Submission, SyncRun
+from gateway.states import EndpointState, RunResult, SubmissionState
 
 _UNCERTAIN_FOR: Final = timedelta(hours=6)
 _WAITING_FOR: Final = timedelta(hours=24)
@@ -27,3 +27,9 @@ def counts(*, now: datetime) -> dict[str, int]:
         "stuck_paused": Endpoint.objects.filter(state=EndpointState.PAUSED, paused_at__lt=now - _PAUSED_FOR).count(),
     }
     return {name: number for name, number in found.items() if number}
+
+
+def own_faults(*, since: datetime) -> int:
+    """Runs since then in which our own programme failed over an exchange."""
+    exchanging = SyncRun.objects.filter(kind__in=("FORWARD", "COLLECT"), started_at__gt=since)
+    return exchanging.filter(result=RunResult.FAILED, counts__has_key="own_faults").count()

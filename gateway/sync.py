@@ -18,8 +18,21 @@ from zoneinfo import ZoneInfo
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
-from gateway import circuit, conf, duties, forwarding, notices, outbox, processes, receipts, reconciliation, session
+from gateway import (
+    circuit,
+    conf,
+    duties,
+    forwarding,
+    notices,
+    outbox,
+    processes,
+    receipts,
+    reconciliation,
+    session,
+    unforeseen,
+)
 from gateway.conf import EndpointDescription
+from gateway.ministry.errors import CAUSES
 from gateway.models import Endpoint, Submission, SyncRun
 from gateway.outbox import Claim, Purpose
 from gateway.states import EndpointState, RunResult, SubmissionState
@@ -54,8 +67,7 @@ def run(kind: str, now: datetime | None = None, *, budget: float = _BUDGET) -> d
     if kind in _ORDER:
         return _work(kind, clock, budget)
     if kind == PROBE:
-        opened = circuit.probe(session.client(), now=clock(), rng=randomness())
-        return {"opened": int(bool(opened))}
+        return _probe(clock)
     if kind == COMPARE:
         return _compare(clock, budget)
     return _scheduled(kind, clock())
@@ -83,6 +95,14 @@ def due(*, now: datetime) -> list[str]:
     if owed.filter(state=SubmissionState.ACKNOWLEDGED).exists():
         found.append(COLLECT)
     return found
+
+
+def _probe(clock: Callable[[], datetime]) -> dict[str, int]:
+    began = clock()
+    opened = circuit.probe(session.client(), now=began, rng=randomness())
+    if opened is not None:
+        _record(PROBE, Counter(probed=1, opened=int(opened)), began, clock())
+    return {"opened": int(bool(opened))}
 
 
 def _work(kind: str, clock: Callable[[], datetime], budget: float) -> dict[str, int]:
@@ -133,7 +153,15 @@ def _one(
 
 def _act(claim: Claim, endpoint: Endpoint, now: datetime, rng: Random, counts: Counter[str]) -> None:
     act = receipts.collect if claim.purpose == Purpose.COLLECT else forwarding.forward
-    settled = act(claim, session.client(), endpoint, now=now, rng=rng)
+    client = session.client()
+    try:
+        settled = act(claim, client, endpoint, now=now, rng=rng)
+    except unforeseen.DATABASE_AWAY:
+        raise
+    except Exception as trouble:
+        problem = unforeseen.own_fault(trouble, during=f"{claim.purpose} {claim.submission_id}")
+        settled = forwarding.settle_trouble(problem, claim, client.description, endpoint, now=now, rng=rng)
+        counts["own_faults"] += 1
     counts[claim.purpose.lower()] += 1
     counts["judged"] += settled.judged
     if not settled.applied:
@@ -161,8 +189,14 @@ def _wait_for_next(endpoint: Endpoint, since: datetime, now: datetime, deadline:
 
 def _record(kind: str, counts: Counter[str], started_at: datetime, ended_at: datetime) -> None:
     if any(counts.values()):
+        failed = counts["own_faults"]
         SyncRun.objects.create(
-            kind=kind, started_at=started_at, ended_at=ended_at, result=RunResult.DONE, counts=dict(counts)
+            kind=kind,
+            started_at=started_at,
+            ended_at=ended_at,
+            result=RunResult.FAILED if failed else RunResult.DONE,
+            counts=dict(counts),
+            error=CAUSES["OWN_FAULT"] if failed else "",
         )
 
 

@@ -44,6 +44,13 @@ class FateUnknown(MinistryError):
     """The request may have had its effect: time-out, cut, 5xx, an answer that proves nothing."""
 
 
+class OwnFault(FateUnknown):
+    """Our own programme failed over an exchange; what had left by then is not known. Code OWN_FAULT."""
+
+    def __init__(self, trouble: Exception) -> None:
+        super().__init__("OWN_FAULT", f"{CAUSES['OWN_FAULT']} ({type(trouble).__name__})")
+
+
 class Busy(MinistryError):
     """The Ministry says in its own format that it has not taken the request now (429, 503)."""
 
@@ -108,5 +115,6 @@ CAUSES: dict[str, str] = {
     "UNAVAILABLE": "Máy chủ của Bộ không trả lời được.",
     "REQUEST_REFUSED": "Bộ báo yêu cầu sai dạng; xem lại tệp mô tả điểm kết nối (function, type, đường dẫn).",
     "SEAL_REFUSED": "Bộ từ chối chữ ký của Sở trên gói.",
+    "OWN_FAULT": "Phần mềm của cổng tự gặp lỗi khi trao đổi với Bộ.",
     "BY_OFFICER": "Cán bộ tạm dừng điểm kết nối.",
 }

@@ -22,6 +22,7 @@ _SUBJECTS: Final = {
     "EXPIRES": "Chứng thư số sắp hết hạn",
     "DISCREPANCIES": "Đối soát thấy điểm khác nhau",
     "MISSED": "Việc định kỳ bị lỡ",
+    "FAULT": "Phần mềm của cổng tự gặp lỗi",
 }
 
 

@@ -45,6 +45,7 @@ ACTIONS: Mapping[str, str] = {
     "line.expires": gettext_noop("Báo chứng thư sắp hết hạn"),
     "line.discrepancies": gettext_noop("Đối soát thấy điểm khác"),
     "line.missed": gettext_noop("Lỡ việc định kỳ"),
+    "line.fault": gettext_noop("Phần mềm của cổng tự gặp lỗi"),
     "discrepancy.taken": gettext_noop("Nhận xử lý điểm khác nhau"),
     "discrepancy.closed": gettext_noop("Đóng điểm khác nhau"),
     "reconciliation.asked": gettext_noop("Yêu cầu đối soát"),

@@ -142,6 +142,12 @@ def worries(*, now: datetime) -> list[str]:
     }
     numbers = stuck.counts(now=now) | {"stuck_refused": _not_repacked(now - timedelta(hours=1))}
     found = [words[name] % {"n": number} for name, number in numbers.items() if number] + _expiring_in_words(now)
+    failing = stuck.own_faults(since=now - timedelta(hours=1))
+    if failing:
+        found.append(
+            _("Giờ qua phần mềm của cổng tự gặp lỗi ở %(n)s lượt chạy; không gói nào mất. Xem nhật ký worker.")
+            % {"n": failing}
+        )
     late = sync.missed(now=now)
     if late:
         found.append(_("Việc định kỳ chưa chạy đúng lịch: %(kinds)s.") % {"kinds": ", ".join(map(kind_in_words, late))})
