@@ -26,6 +26,8 @@ _FAULTS: Mapping[str, tuple[str, str, int, Mapping[str, Any]]] = {
     "line:handshake-silence": ("handshake_silence", "*", 1, {"seconds": 4}),
     "line:address-refused": ("address_refused", "*", 1, {}),
     "line:token-refused": ("token_refused", "*", 1, {}),
+    # The old token and the new one: what is kept of a token that is known to be refused must open the line again.
+    "line:token-refused-twice": ("status", _CONTENT, 4, {"status": 401, "code": "TOKEN_INVALID"}),
     "line:token-short": ("token_short_life", "token", 1, {"seconds": 1}),
     "cut:before-body": ("cut_before_request", "*", 1, {}),
     "cut:in-body": ("cut_mid_request", _CONTENT, 1, {}),
