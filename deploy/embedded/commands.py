@@ -56,6 +56,40 @@ def _production(command: str, words: list[str]) -> int:
 def _django(words: list[str], settings: str) -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", settings)
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError
 
-    execute_from_command_line(words)
+    try:
+        execute_from_command_line(words)
+    except OperationalError as error:
+        if not _is_away(error):
+            raise
+        raise _database_away() from None
     return 0
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether the database could not be reached at all; what it answers has a code of its own."""
+    from psycopg import OperationalError
+    from psycopg_pool import PoolTimeout
+
+    cause = error.__cause__
+    lost = isinstance(cause, OperationalError) and (cause.sqlstate or "57P").startswith(("08", "57P"))
+    return lost or isinstance(cause, PoolTimeout)
+
+
+def _database_away() -> Trouble:
+    from django.conf import settings
+
+    found = settings.DATABASES["default"]
+    place = ":".join(str(found[name]) for name in ("HOST", "PORT") if found.get(name))
+    if os.environ.get("HOCBA_MODE") == "production":
+        return Trouble(
+            f"Không nối được tới PostgreSQL ({place}). Xem `systemctl status postgresql` và các biến HOCBA_PG_….",
+            f"PostgreSQL cannot be reached ({place}). See `systemctl status postgresql` and HOCBA_PG_….",
+        )
+    return Trouble(
+        f"Không nối được tới PostgreSQL ({place}): cổng chưa chạy.\n"
+        "Chạy `python3 manage.py up` ở cửa sổ khác rồi gõ lại lệnh này.",
+        f"PostgreSQL cannot be reached ({place}): the portal does not run.\n"
+        "Run `python3 manage.py up` in another window, then this command again.",
+    )

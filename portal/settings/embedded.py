@@ -27,6 +27,8 @@ def _installation_secret(path: Path) -> str:
 
 
 SECRET_KEY = _installation_secret(ENV.places.secrets / "django")
+# Before the first `up` a command should say that nothing runs, not which folder is missing.
+ENV.places.uploads.mkdir(mode=0o700, parents=True, exist_ok=True)
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]", ENV.public_host]
 # Plain HTTP on the loopback address: a Secure cookie would never come back.
 SESSION_COOKIE_SECURE = False
