@@ -108,17 +108,34 @@ def waiting_groups() -> list[Group]:
 
 
 def _waiting() -> "QuerySet[Record]":
-    """What may be packed. A pupil's next version waits until the Ministry has decided on the recall of the former one:
-    sent at once it would overtake the recall, and two versions would be in force there."""
-    undecided = Recall.objects.filter(
-        Q(item__isnull=True) | Q(item__verdict="PENDING"),
-        state__in=[RecallState.APPROVED, RecallState.DISPATCHED],
-        record__item__verdict__in=["PENDING", "ACCEPTED"],
+    """What may be packed. A pupil's next version waits until the Ministry has recalled the former one: sent at once it
+    would overtake the recall, and sent after a recall that was refused it would be refused as a second version in force
+    there. A refused recall is an officer's: asked for again, or settled with the Ministry."""
+    holding = _unrecalled().filter(
         record__cccd=OuterRef("cccd"),
         record__school_year=OuterRef("school_year"),
         record__grade=OuterRef("grade"),
+    )
+    return Record.objects.filter(~Exists(holding), state=RecordState.ADMITTED, standing=Standing.IN_FORCE)
+
+
+def _unrecalled() -> "QuerySet[Recall]":
+    """Granted recalls of what the Ministry holds, or may come to hold, and has not recalled."""
+    return Recall.objects.filter(
+        Q(item__isnull=True) | Q(item__verdict__in=["PENDING", "REJECTED"]),
+        state__in=[RecallState.APPROVED, RecallState.DISPATCHED],
+        record__item__verdict__in=["PENDING", "ACCEPTED"],
     ).exclude(record__cccd="")
-    return Record.objects.filter(~Exists(undecided), state=RecordState.ADMITTED, standing=Standing.IN_FORCE)
+
+
+def held_back_by(record: Record) -> Recall | None:
+    """The recall of the pupil's former version for which this record waits; None when nothing holds it back."""
+    if record.state != RecordState.ADMITTED or record.standing != Standing.IN_FORCE or not record.cccd:
+        return None
+    same = _unrecalled().filter(
+        record__cccd=record.cccd, record__school_year=record.school_year, record__grade=record.grade
+    )
+    return same.select_related("item").order_by("requested_at").first()
 
 
 @transaction.atomic

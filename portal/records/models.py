@@ -258,7 +258,8 @@ class Recall(models.Model):
                 fields=["record"], condition=Q(state__in=["REQUESTED", "APPROVED", "DISPATCHED"]), name="recall_once"
             ),
             models.CheckConstraint(
-                condition=Q(state="DISPATCHED", item__isnull=False) | (~Q(state="DISPATCHED") & Q(item__isnull=True)),
+                condition=Q(state__in=["DISPATCHED", "SETTLED"], item__isnull=False)
+                | (~Q(state__in=["DISPATCHED", "SETTLED"]) & Q(item__isnull=True)),
                 name="recall_dispatched_has_item",
             ),
         ]

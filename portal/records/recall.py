@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from gateway import outbox
 from gateway.conf import endpoint
@@ -108,6 +108,36 @@ def decline(*, recall: Recall, decided_by: Any, decision: str, now: datetime) ->
     return locked
 
 
+def refused_there() -> QuerySet[Recall]:
+    """Recalls that the Ministry refused and nobody has settled: the former version is still in force there."""
+    return Recall.objects.filter(state=RecallState.DISPATCHED, item__verdict="REJECTED")
+
+
+@transaction.atomic
+def ask_again(*, recall: Recall, decided_by: Any, now: datetime, reason: str = "") -> Recall:
+    """A recall that the Ministry refused goes to it once more, in a package of its own. Raises RecallRefused."""
+    locked = _refused_there(recall)
+    refused = locked.item_id
+    locked.state, locked.item = RecallState.APPROVED, None
+    locked.save(update_fields=["state", "item"])
+    _journal("recall.asked_again", locked, decided_by, now, reason, item=refused)
+    return locked
+
+
+@transaction.atomic
+def settle(*, recall: Recall, decided_by: Any, now: datetime, reason: str) -> Recall:
+    """An officer has settled a refused recall with the Ministry: the next version may leave. Raises RecallRefused."""
+    if not reason.strip():
+        raise RecallRefused("REASON_MISSING", "Hãy ghi đã giải quyết với Bộ thế nào.")
+    locked = _refused_there(recall)
+    if decided_by is None or locked.requested_by_id == decided_by.pk:
+        raise RecallRefused("FOUR_EYES", "Người đề nghị không được tự đóng. Hãy nhờ một cán bộ khác.")
+    locked.state, locked.decision = RecallState.SETTLED, reason[:500]
+    locked.save(update_fields=["state", "decision"])
+    _journal("recall.settled", locked, decided_by, now, reason, item=locked.item_id)
+    return locked
+
+
 def dispatch_due(*, now: datetime) -> int:
     """Seal approved recalls of dispatched records and put them into the outbox; the number of recalls. Those of a
     package that was refused as a whole go again in other packages."""
@@ -115,6 +145,13 @@ def dispatch_due(*, now: datetime) -> int:
     if done:
         nudge.send(nudge.FORWARD)
     return done
+
+
+def _refused_there(recall: Recall) -> Recall:
+    locked = Recall.objects.select_for_update(of=("self",)).select_related("item", "record").get(pk=recall.pk)
+    if locked.state != RecallState.DISPATCHED or locked.item is None or locked.item.verdict != "REJECTED":
+        raise RecallRefused("NOT_REFUSED_THERE", "Bộ không (hoặc chưa) từ chối đề nghị thu hồi này.")
+    return locked
 
 
 def _to_decide(recall: Recall, decided_by: Any) -> Recall:
@@ -143,11 +180,18 @@ def _decide(recall: Recall, state: RecallState, decided_by: Any, decision: str, 
 
 
 def _journal(
-    action: str, recall: Recall, actor: Any | None, now: datetime, reason: str, *, actor_name: str = ""
+    action: str,
+    recall: Recall,
+    actor: Any | None,
+    now: datetime,
+    reason: str,
+    *,
+    actor_name: str = "",
+    **more: object,
 ) -> None:
     journal.record(
         action=action, now=now, actor=actor, actor_name=actor_name, subject=("recall", recall.pk),
-        school_id=recall.record.school_id, reason=reason, detail={"record": recall.record_id},
+        school_id=recall.record.school_id, reason=reason, detail={"record": recall.record_id, **more},
     )  # fmt: skip
 
 

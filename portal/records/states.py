@@ -30,7 +30,8 @@ class RecallState(models.TextChoices):
     REQUESTED = "REQUESTED", "Chờ duyệt"  # the department's move
     APPROVED = "APPROVED", "Đã duyệt"  # ours: pack, seal, dispatch
     DECLINED = "DECLINED", "Từ chối"  # nobody's
-    DISPATCHED = "DISPATCHED", "Đã gửi Bộ"  # the Ministry's
+    DISPATCHED = "DISPATCHED", "Đã gửi Bộ"  # the Ministry's; the department's again where the Ministry refused it
+    SETTLED = "SETTLED", "Đã giải quyết với Bộ"  # nobody's: refused there, and an officer has settled it
 
 
 class Door(models.TextChoices):
@@ -66,4 +67,5 @@ RECALL_MOVES = (
     (RecallState.REQUESTED, RecallState.DECLINED),
     (RecallState.APPROVED, RecallState.DISPATCHED),
     (RecallState.DISPATCHED, RecallState.APPROVED),
+    (RecallState.DISPATCHED, RecallState.SETTLED),
 )

@@ -45,6 +45,19 @@ def decide_recall(request: HttpRequest, recall: Recall, *, approve: bool, decisi
         raise Refused(refusal.message) from None
 
 
+def answer_refused_recall(request: HttpRequest, recall: Recall, *, again: bool, reason: str) -> str:
+    """What becomes of a recall that the Ministry refused."""
+    user, now = required_actor(request).user, timezone.now()
+    try:
+        if again:
+            recalling.ask_again(recall=recall, decided_by=user, now=now, reason=reason)
+        else:
+            recalling.settle(recall=recall, decided_by=user, now=now, reason=reason)
+    except recalling.RecallRefused as refusal:
+        raise Refused(refusal.message) from None
+    return _("Đề nghị thu hồi sẽ được gửi Bộ lần nữa.") if again else _("Đã đóng; bản thay thế được gửi đi.")
+
+
 def recheck_held(request: HttpRequest, record: Record, reason: str) -> str:
     """Both engines look again; a disputed record stays held, whatever they say, until somebody decides."""
     user, now = required_actor(request).user, timezone.now()

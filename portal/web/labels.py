@@ -27,6 +27,7 @@ LABELS = (
     gettext_noop("Đã duyệt"),
     gettext_noop("Từ chối"),
     gettext_noop("Đã gửi Bộ"),
+    gettext_noop("Đã giải quyết với Bộ"),
     gettext_noop("Trang web"),
     gettext_noop("Phần mềm trường"),
     gettext_noop("Danh sách học bạ"),

@@ -97,14 +97,15 @@ class Campaign:
             officers.stop()
             crowd.stop()
         self.tell("yên lặng")
-        drained = quiet.wait(self.site, seconds=self.wish.quiet_seconds)
+        drained = quiet.wait(self.site, seconds=self.wish.quiet_seconds, meanwhile=officers.answer_refused)
         progress.stop()
         quiet.ask_answers(rehearsal, self.site.env.url.rstrip("/"), ledger)
         journal = quiet.verify_journal(self.site)
         ledger.close()
         findings = self._check()
         return self._report(nemesis, progress, crowd, findings, drained | {
-            "journal": journal, "recalls": officers.granted, "seconds": round(time.monotonic() - started, 1),
+            "journal": journal, "recalls": officers.granted, "recalls_asked_again": officers.asked_again,
+            "seconds": round(time.monotonic() - started, 1),
         })  # fmt: skip
 
     def _crowd(self, rehearsal: Rehearsal, ledger: SchoolLedger, progress: Progress) -> Crowd:

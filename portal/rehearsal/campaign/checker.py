@@ -218,8 +218,7 @@ class Checker:
                 line for line in self._said.lines.get(old, []) if self._said.messages[line["messageid"]]["type"] == 5
             ]
             done = [self._said.messages[line["messageid"]]["judged_at"] for line in recalls if line["took_effect"]]
-            refused = any(line["verdict"] == 3 for line in recalls)
-            if held is None or replaced is None or refused:
+            if held is None or replaced is None:
                 continue
             self.findings.counts["replacements_held"] += 1
             if not done or min(done) > held["held_at"]:

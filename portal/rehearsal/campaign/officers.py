@@ -1,4 +1,5 @@
 """Officers who, now and then, grant the recall of an accepted record, after which the school hands in another version.
+What the Ministry refuses to recall they ask for again: until it is recalled, the next version has to wait.
 
 They act through the domain's own use cases, as the pages do; a database that is away just makes them wait.
 """
@@ -28,6 +29,7 @@ class Officers:
     every: float
     rng: Random
     granted: int = 0
+    asked_again: int = 0
     _over: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _done: set[str] = field(default_factory=set)
@@ -45,10 +47,24 @@ class Officers:
         while not self._over.wait(self.every):
             try:
                 with self.site.gate.passing():
+                    self._answer_refused()
                     self._grant_one()
             except (Error, psycopg.Error, recall.RecallRefused, OSError):
                 connection.close()  # the database is away, or the record has changed meanwhile: the next one then
         connection.close()
+
+    def answer_refused(self) -> None:
+        """The same from another thread, after `stop`; trouble leaves it for the next call."""
+        try:
+            self._answer_refused()
+        except (Error, psycopg.Error, recall.RecallRefused, OSError):
+            connection.close()
+
+    def _answer_refused(self) -> None:
+        officer = User.objects.filter(username__startswith="chuyenvien").order_by("username").first()
+        for refused in recall.refused_there()[:10]:
+            recall.ask_again(recall=refused, decided_by=officer, now=timezone.now(), reason=_REASON)
+            self.asked_again += 1
 
     def _grant_one(self) -> None:
         ready = Record.objects.filter(state="DISPATCHED", standing="IN_FORCE", item__verdict="ACCEPTED")

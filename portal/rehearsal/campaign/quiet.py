@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -35,13 +36,15 @@ _CALM_LOOKS = 3
 _STANDSTILL = 30.0
 
 
-def wait(site: Site, *, seconds: float) -> dict[str, Any]:
-    """Until nothing is under way three looks in a row; what was still open when the time was over."""
+def wait(site: Site, *, seconds: float, meanwhile: Callable[[], None] = lambda: None) -> dict[str, Any]:
+    """Until nothing is under way three looks in a row; what was still open when the time was over. `meanwhile` is what
+    people go on doing."""
     started = time.monotonic()
     calm, left, best = 0, (-1, -1, -1, -1), 1 << 40
     deadline = started + seconds
     while time.monotonic() < min(deadline, started + 3 * seconds):
         let_go(site)
+        meanwhile()
         left = _open(site)
         if 0 <= sum(left) < best:
             # A busy machine is slow, not lost: as long as less is open than ever before, it gets time.

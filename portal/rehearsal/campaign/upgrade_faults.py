@@ -13,7 +13,7 @@ from random import Random
 import psycopg
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations.base import Operation
-from django.db.migrations.operations.fields import AddField, FieldOperation
+from django.db.migrations.operations.fields import AddField, AlterField, FieldOperation
 
 from portal.rehearsal.campaign.kinds import Kind, Missed, NotRun, Stage
 from portal.rehearsal.campaign.site import Site
@@ -24,6 +24,8 @@ _ROOMS = ("gateway", "records")
 _KEPT = {"submission", "item", "attempt", "receipt", "document", "batch", "record", "recall", "content", "contentchunk"}
 # … but for those that only say when and how often we look: forgotten, they cost one look too many.
 _PACE = {("batch", name) for name in ("rechecks", "evidence_mark", "answers_mark", "waits_for")}
+# Fields whose newest change named another choice and left the column as it was.
+_CHOICES = {("recall", "state")}
 _TRIES = 6
 _TABLES = ("records_batch", "gateway_submission", "records_record", "gateway_item")
 
@@ -73,8 +75,9 @@ def _loses(operation: Operation) -> bool:
     """Whether its way back would throw away what somebody has said."""
     if not isinstance(operation, FieldOperation):
         return False
-    model = operation.model_name.lower()
-    return model in _KEPT and not (isinstance(operation, AddField) and (model, operation.name) in _PACE)
+    changed = operation.model_name.lower(), operation.name
+    harmless = _PACE if isinstance(operation, AddField) else _CHOICES if isinstance(operation, AlterField) else set()
+    return changed[0] in _KEPT and changed not in harmless
 
 
 def _migrate(site: Site, room: str, target: str, *, tries: int) -> bool:

@@ -29,6 +29,8 @@ ACTIONS: Mapping[str, str] = {
     "recall.requested": gettext_noop("Đề nghị thu hồi"),
     "recall.approved": gettext_noop("Duyệt thu hồi"),
     "recall.declined": gettext_noop("Từ chối thu hồi"),
+    "recall.asked_again": gettext_noop("Đề nghị Bộ thu hồi lại"),
+    "recall.settled": gettext_noop("Đóng đề nghị thu hồi bị Bộ từ chối"),
     "certificate.requested": gettext_noop("Đăng ký chứng thư số"),
     "certificate.approved": gettext_noop("Duyệt chứng thư số"),
     "certificate.declined": gettext_noop("Từ chối chứng thư số"),

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from gateway.models import Discrepancy
 from portal.records.models import Batch, Recall, Record
+from portal.records.recall import refused_there
 from portal.records.states import BatchState, RecallState, RecordState
 from portal.schools.models import Certificate, Level, School
 from portal.web.read.batches import Progress, counters
@@ -47,6 +48,7 @@ class Province:
     batches_set_aside: int
     certificates_waiting: int
     recalls_waiting: int
+    recalls_refused: int
     discrepancies_open: int
 
 
@@ -86,6 +88,7 @@ def _count(year: str) -> Province:
         batches_set_aside=Batch.objects.filter(set_aside_at__isnull=False).count(),
         certificates_waiting=Certificate.objects.filter(state=Certificate.State.REQUESTED).count(),
         recalls_waiting=Recall.objects.filter(state=RecallState.REQUESTED).count(),
+        recalls_refused=refused_there().count(),
         discrepancies_open=Discrepancy.objects.filter(closed_at__isnull=True).count(),
     )
 

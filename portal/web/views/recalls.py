@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from portal.accounts.policy import Permission
 from portal.records.models import Recall
+from portal.records.recall import refused_there
 from portal.records.states import RecallState
 from portal.web import acts
 from portal.web.access import page, required_actor
@@ -37,24 +38,31 @@ def school_recalls(request: HttpRequest) -> HttpResponse:
 @page(Permission.DECIDE_RECALL)
 def recalls(request: HttpRequest) -> HttpResponse:
     waiting = list(_ROWS.filter(state=RecallState.REQUESTED).order_by("requested_at")[:200])
+    refused = list(_ROWS.filter(pk__in=refused_there().values("pk")).order_by("item__judged_at")[:200])
     others = _ROWS.exclude(state=RecallState.REQUESTED).order_by("-requested_at")
-    keep(request, action="recall.read", subject_kind="list", subject_id="recalls", shown=len(waiting))
-    return render(request, "web/recalls.html", {"waiting": waiting, "page": _paged(request, others)})
+    paged = _paged(request, others)
+    shown = len({one.pk for one in (*waiting, *refused, *paged.object_list)})
+    keep(request, action="recall.read", subject_kind="list", subject_id="recalls", shown=shown)
+    return render(request, "web/recalls.html", {"waiting": waiting, "refused": refused, "page": paged})
 
 
 @page(Permission.DECIDE_RECALL, methods=("POST",))
 def recall_decide(request: HttpRequest, recall_id: UUID, act: str) -> HttpResponse:
-    if act not in {"duyet", "tu-choi"}:
+    if act not in {"duyet", "tu-choi", "gui-lai", "da-giai-quyet"}:
         raise Http404
     found = get_object_or_404(Recall, pk=recall_id)
     form = OptionalReasonForm(request.POST)
-    decision = form.cleaned_data["reason"] if form.is_valid() else ""
+    words = form.cleaned_data["reason"] if form.is_valid() else ""
+    said = _("Đã ghi quyết định.")
     try:
-        acts.decide_recall(request, found, approve=act == "duyet", decision=decision)
+        if act in {"gui-lai", "da-giai-quyet"}:
+            said = acts.answer_refused_recall(request, found, again=act == "gui-lai", reason=words)
+        else:
+            acts.decide_recall(request, found, approve=act == "duyet", decision=words)
     except acts.Refused as refusal:
         messages.error(request, refusal.message)
     else:
-        messages.success(request, _("Đã ghi quyết định."))
+        messages.success(request, said)
     return redirect("recalls")
 
 

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from portal.accounts.policy import Permission
 from portal.records.content import ContentDamaged
+from portal.records.dispatch import held_back_by
 from portal.records.models import Record
 from portal.records.queries import original_bytes
 from portal.web.access import page, required_actor
@@ -34,6 +35,7 @@ def record(request: HttpRequest, record_id: int) -> HttpResponse:
         "report": report,
         "signatures": signature_lines(report),
         "recall": found.recalls.order_by("-requested_at").first(),
+        "held_back_by": held_back_by(found),
         "may_recall": required_actor(request).may(Permission.REQUEST_RECALL),
         "reason_form": ReasonForm(label_suffix=""),
     }

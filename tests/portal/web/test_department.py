@@ -4,11 +4,13 @@ import re
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from django.core.cache import cache
 from django.urls import reverse
 from django.utils import timezone
 
-from gateway.models import Endpoint
+from gateway.models import Endpoint, Item
 from portal.audit.models import Entry
+from portal.records import recall
 from portal.rehearsal.install import certificate_columns
 from portal.rehearsal.pki import Flaw
 from portal.schools.models import Certificate
@@ -114,14 +116,53 @@ def test_a_school_asks_and_the_department_decides_a_recall_after_closing(house, 
     client = browser(house.clerk)
     record = house.admitted
     client.post(reverse("record-recall", args=[record.pk]), {"reason": "Ghi nhầm tên lớp"})
-    recall = record.recalls.get()
-    assert recall.state == "REQUESTED"
+    asked = record.recalls.get()
+    assert asked.state == "REQUESTED"
     assert "Ghi nhầm tên lớp" in browser(house.officer).get(reverse("recalls")).content.decode()
-    browser(house.officer).post(reverse("recall-decide", args=[recall.pk, "duyet"]), {"reason": "Đồng ý"})
-    recall.refresh_from_db()
+    browser(house.officer).post(reverse("recall-decide", args=[asked.pk, "duyet"]), {"reason": "Đồng ý"})
+    asked.refresh_from_db()
     record.refresh_from_db()
-    assert (recall.state, record.standing) == ("APPROVED", "RECALLED")
+    assert (asked.state, record.standing) == ("APPROVED", "RECALLED")
     assert "ĐÃ THU HỒI" in client.get(reverse("record", args=[record.pk])).content.decode()
+
+
+@pytest.fixture
+def refused_recall(house, browser):
+    """A recall that the department granted and the Ministry refused."""
+    record = house.admitted
+    Item.objects.filter(pk=record.item_id).update(verdict="ACCEPTED", judged_at=timezone.now())
+    browser(house.clerk).post(reverse("record-recall", args=[record.pk]), {"reason": "Ghi nhầm tên lớp"})
+    found = record.recalls.get()
+    browser(house.officer).post(reverse("recall-decide", args=[found.pk, "duyet"]), {"reason": "Đồng ý"})
+    assert recall.dispatch_due(now=timezone.now()) == 1
+    found.refresh_from_db()
+    errors = [{"code": "RECALL_LATE", "field": "", "message": "Quá hạn thu hồi"}]
+    Item.objects.filter(pk=found.item_id).update(verdict="REJECTED", judged_at=timezone.now(), errors=errors)
+    return found
+
+
+def test_a_refused_recall_is_shown_with_the_ministry_s_reason_and_asked_for_again(house, browser, refused_recall):
+    officer = browser(house.officer)
+    cache.clear()  # the overview's figures are some seconds old
+    page = officer.get(reverse("recalls")).text
+    assert "Bộ từ chối thu hồi, chờ Sở giải quyết" in page
+    assert "Quá hạn thu hồi" in page
+    assert "Thu hồi bị Bộ từ chối" in officer.get(reverse("overview")).text
+    said = officer.post(reverse("recall-decide", args=[refused_recall.pk, "gui-lai"]), follow=True).text
+    assert "Đề nghị thu hồi sẽ được gửi Bộ lần nữa." in said
+    assert "Bộ từ chối thu hồi, chờ Sở giải quyết" not in said
+    refused_recall.refresh_from_db()
+    assert refused_recall.state == "APPROVED"
+
+
+def test_a_refused_recall_is_closed_with_words_and_not_without(house, browser, refused_recall):
+    officer = browser(house.officer)
+    address = reverse("recall-decide", args=[refused_recall.pk, "da-giai-quyet"])
+    assert "Hãy ghi đã giải quyết với Bộ thế nào." in officer.post(address, follow=True).text
+    assert "Đã đóng" in officer.post(address, {"reason": "Bộ đã huỷ bản cũ."}, follow=True).text
+    refused_recall.refresh_from_db()
+    assert (refused_recall.state, refused_recall.decision) == ("SETTLED", "Bộ đã huỷ bản cũ.")
+    assert browser(house.clerk).post(address, {"reason": "x"}).status_code in {403, 404}
 
 
 def test_scheduled_runs_are_told_in_words(db):

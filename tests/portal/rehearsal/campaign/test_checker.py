@@ -83,6 +83,12 @@ def _replaced_too_early(said: Said) -> None:
     said.lines[OLD].append({"messageid": "m-r", "uuid": OLD, "verdict": 2, "took_effect": 1})
 
 
+def _replaced_though_not_recalled(said: Said) -> None:
+    _replaced_too_early(said)
+    said.holdings[OLD]["state"] = "IN_FORCE"
+    said.lines[OLD][-1].update(verdict=3, took_effect=0)
+
+
 def _not_opened(said: Said) -> None:
     said.rows.clear()
     said.in_batches[SCHOOL, "ff"].update(state="RECEIVED")
@@ -102,6 +108,7 @@ PLANTED: dict[str, Callable[[Said], None]] = {
     "altered, foreign": lambda said: said.holdings.update({"u-9": {**said.holdings[UUID], "uuid": "u-9"}}),
     "other_bytes_same_id": _other_bytes,
     "out_of_order": _replaced_too_early,
+    "out_of_order, the recall was refused": _replaced_though_not_recalled,
     "refused_without_cause": lambda said: row(said).update(state="REFUSED", verdict=None),
     "verdict_differs": lambda said: row(said).update(verdict="REJECTED", errors=[{"code": "E"}]),
     "silent_rejection": lambda said: row(said).update(verdict="REJECTED", errors=[]),

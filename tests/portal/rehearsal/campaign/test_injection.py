@@ -192,6 +192,8 @@ def test_the_records_room_too_is_taken_back_while_its_newest_step_is_about_our_o
         (migrations.AddField("Batch", "declared_year", models.TextField()), True),
         (migrations.RemoveField("Batch", "waits_for"), True),
         (migrations.AlterField("Record", "findings", models.TextField()), True),
+        (migrations.AlterField("Recall", "state", models.TextField(choices=[("NEW", "x")])), False),
+        (migrations.AddField("Recall", "state", models.TextField()), True),
         (migrations.AddField("SealingState", "cause", models.TextField()), False),
         (migrations.RunSQL("SELECT 1", "SELECT 1"), False),
     ],
