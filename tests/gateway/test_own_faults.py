@@ -9,33 +9,12 @@ from django.db import OperationalError
 
 from gateway import conf, duties, outbox, reconciliation, session, stuck, sync
 from gateway.models import Attempt, Endpoint, Submission, SyncRun
-from tests.gateway.peer import Peer, Reply, Request, as_json
+from tests.gateway.peer import Peer
+from tests.gateway.test_sync import put, served
+
+__all__ = ["put", "served"]  # fixtures
 
 pytestmark = pytest.mark.django_db
-
-
-def ministry(request: Request) -> Reply:
-    """Takes everything and judges nothing."""
-    if request.path == "/api/token":
-        return as_json({"token": "T", "expires_in": 600})
-    if request.method == "GET":
-        return as_json({"data": [{"ma": "USB_TOKEN", "ten": "USB"}]})
-    found = request.json
-    identity = found.get("authenticationRequest", found)
-    assert isinstance(identity, dict)
-    return as_json({"MessageId": identity["messageid"], "Error": "", "ResponseCode": "00"})
-
-
-@pytest.fixture
-def served(peer: Peer, line: Callable[..., conf.EndpointDescription], endpoint: Endpoint) -> Peer:
-    line()
-    peer.answer = ministry
-    return peer
-
-
-@pytest.fixture
-def put(enqueue: Callable[..., UUID]) -> Callable[..., UUID]:
-    return lambda *keys: enqueue(*keys, now=outbox.database_now() - timedelta(minutes=1))
 
 
 class Stumbles(Exception):
