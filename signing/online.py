@@ -1,7 +1,7 @@
 """Signing's only way to the network: remote signing, revocation sources and time-stamp authorities over HTTP.
 
-Every call has a time-out, a cap on what it reads, follows no redirect and reads no proxy from the environment. Nothing
-here decides anything: bytes go out, bytes come back, and others judge them.
+Every call has a time-out for each wait and one in all, a cap on what it reads, follows no redirect and reads no proxy
+from the environment. Nothing here decides anything: bytes go out, bytes come back, and others judge them.
 """
 
 import json
@@ -12,6 +12,7 @@ from typing import Any
 
 import requests
 
+from signing import deadline
 from signing.errors import KeyUnavailable, SigningError
 
 MAX_ANSWER = 20 * 1024 * 1024
@@ -30,14 +31,15 @@ class Link:
 
     connect_seconds: float = 5.0
     read_seconds: float = 15.0
+    # The whole call: a source that drips must not hold whoever asks. A list of 20 MB comes in time at 1.5 Mbit/s.
+    total_seconds: float = 120.0
     ca_file: Path | None = None
     client_certificate: tuple[Path, Path] | None = None
     proxy: str | None = None
 
 
 def _session(link: Link) -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False
+    session = deadline.session()
     session.verify = str(link.ca_file) if link.ca_file else True
     if link.client_certificate:
         session.cert = (str(link.client_certificate[0]), str(link.client_certificate[1]))
@@ -69,12 +71,15 @@ def _exchange(verb: str, url: str, link: Link, *, limit: int, **extra: Any) -> b
     if not url.startswith(("http://", "https://")):
         raise SourceAway("ADDRESS_KIND", "Chỉ dùng địa chỉ http hoặc https.")
     try:
-        with _session(link) as session:
+        with deadline.within(link.total_seconds) as limited, _session(link) as session:
             timeout = (link.connect_seconds, link.read_seconds)
             with session.request(verb, url, timeout=timeout, allow_redirects=False, stream=True, **extra) as response:
                 if response.status_code != requests.codes.ok:
                     raise SourceAway("SOURCE_STATUS", f"Nguồn trả lời mã HTTP {response.status_code}.")
-                return _read(response, limit)
+                body = _read(response, limit)
+            if limited.passed:
+                raise SourceAway("SOURCE_SLOW", f"Nguồn trả lời quá chậm (quá {link.total_seconds:g} giây).")
+            return body
     except requests.RequestException as error:
         raise SourceAway("SOURCE_AWAY", f"Không liên lạc được với nguồn ({type(error).__name__}).") from error
 
@@ -96,6 +101,7 @@ class RemoteSigningService:
         link = self._link
         try:
             with (
+                deadline.within(link.total_seconds) as limited,
                 _session(link) as session,
                 session.post(
                     f"{self._base}/csc/v2/{method}",
@@ -106,7 +112,10 @@ class RemoteSigningService:
                     stream=True,
                 ) as response,
             ):
-                answer = json.loads(_read(response, MAX_CONVERSATION))
+                said = _read(response, MAX_CONVERSATION)
+                if limited.passed:
+                    raise SourceAway("SOURCE_SLOW", "Dịch vụ ký từ xa trả lời quá chậm.")
+                answer = json.loads(said)
         except (requests.RequestException, SourceAway, ValueError, RecursionError) as error:
             message = f"Không liên lạc được với dịch vụ ký từ xa ({type(error).__name__}); sẽ thử lại."
             raise KeyUnavailable("REMOTE_AWAY", message) from None
