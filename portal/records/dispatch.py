@@ -293,7 +293,9 @@ def take_back_due(*, limit: int = 20) -> int:
     resumed = refused.filter(
         reason_code__startswith=_OUR_SEAL, endpoint__state="OPEN", endpoint__resumed_at__gt=F("closed_at")
     )
-    due = {found for rows in (named, too_big, resumed) for found in rows.values_list("id", flat=True)[:limit]}
+    due = {
+        found for rows in (named, too_big, resumed) for found in rows.values_list("id", flat=True).distinct()[:limit]
+    }
     return sum(take_back(submission_id=submission_id) for submission_id in due)
 
 
@@ -309,9 +311,11 @@ def bisect_due(*, now: datetime, limit: int = 10) -> int:
         .exclude(reason_code__startswith=_OUR_SEAL)
     )
     of_late = blamed.filter(closed_at__gt=now - _HOUR, details__has_key=_SPLIT_FROM).count()
-    refused = blamed.filter(items_count__gt=1, items__record__isnull=False).exclude(items__verdict="REJECTED")
+    # One condition on one item: an accepted record stays with its package, and is nothing that still waits.
+    waiting = blamed.filter(items_count__gt=1, items__verdict="PENDING", items__record__isnull=False)
+    refused = waiting.exclude(items__verdict="REJECTED").distinct().order_by("closed_at", "id")
     left = endpoint().sending.bisections_an_hour - of_late
-    due = set(refused.values_list("id", flat=True)[: max(0, min(limit, left))])
+    due = refused.values_list("id", flat=True)[: max(0, min(limit, left))]
     halved = sum(_bisect(submission_id, now=now) for submission_id in due)
     if halved:
         nudge.send(nudge.FORWARD)
@@ -321,7 +325,7 @@ def bisect_due(*, now: datetime, limit: int = 10) -> int:
 @transaction.atomic
 def _bisect(submission_id: UUID, *, now: datetime) -> int:
     """The records of one refused package in two new ones; 0 when another worker was first."""
-    held = Record.objects.filter(item__submission_id=submission_id).order_by("id")
+    held = Record.objects.filter(item__submission_id=submission_id, item__verdict="PENDING").order_by("id")
     rows = list(held.values_list("id", "school_year", "level", "school_id", "school__code"))
     if not rows or not take_back(submission_id=submission_id):
         return 0
@@ -330,6 +334,6 @@ def _bisect(submission_id: UUID, *, now: datetime) -> int:
     group = Group(school_year, level, school_id if own else None, school_code if own else "")
     ids = [row[0] for row in rows]
     middle = (len(ids) + 1) // 2
-    for half in (ids[:middle], ids[middle:]):
+    for half in filter(None, (ids[:middle], ids[middle:])):
         _hand_over(group, half, now=now, split_from=submission_id)
     return len(ids)

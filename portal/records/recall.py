@@ -115,8 +115,9 @@ def refused_there() -> QuerySet[Recall]:
 
 @transaction.atomic
 def ask_again(*, recall: Recall, decided_by: Any, now: datetime, reason: str = "") -> Recall:
-    """A recall that the Ministry refused goes to it once more, in a package of its own. Raises RecallRefused."""
-    locked = _refused_there(recall)
+    """A recall that the Ministry refused goes to it once more, in a package of its own; also one that was settled, for
+    that may have been a mistake. Raises RecallRefused."""
+    locked = _refused_there(recall, RecallState.DISPATCHED, RecallState.SETTLED)
     refused = locked.item_id
     locked.state, locked.item = RecallState.APPROVED, None
     locked.save(update_fields=["state", "item"])
@@ -129,7 +130,7 @@ def settle(*, recall: Recall, decided_by: Any, now: datetime, reason: str) -> Re
     """An officer has settled a refused recall with the Ministry: the next version may leave. Raises RecallRefused."""
     if not reason.strip():
         raise RecallRefused("REASON_MISSING", "Hãy ghi đã giải quyết với Bộ thế nào.")
-    locked = _refused_there(recall)
+    locked = _refused_there(recall, RecallState.DISPATCHED)
     if decided_by is None or locked.requested_by_id == decided_by.pk:
         raise RecallRefused("FOUR_EYES", "Người đề nghị không được tự đóng. Hãy nhờ một cán bộ khác.")
     locked.state, locked.decision = RecallState.SETTLED, reason[:500]
@@ -147,9 +148,9 @@ def dispatch_due(*, now: datetime) -> int:
     return done
 
 
-def _refused_there(recall: Recall) -> Recall:
+def _refused_there(recall: Recall, *states: RecallState) -> Recall:
     locked = Recall.objects.select_for_update(of=("self",)).select_related("item", "record").get(pk=recall.pk)
-    if locked.state != RecallState.DISPATCHED or locked.item is None or locked.item.verdict != "REJECTED":
+    if locked.state not in states or locked.item is None or locked.item.verdict != "REJECTED":
         raise RecallRefused("NOT_REFUSED_THERE", "Bộ không (hoặc chưa) từ chối đề nghị thu hồi này.")
     return locked
 

@@ -68,4 +68,5 @@ RECALL_MOVES = (
     (RecallState.APPROVED, RecallState.DISPATCHED),
     (RecallState.DISPATCHED, RecallState.APPROVED),
     (RecallState.DISPATCHED, RecallState.SETTLED),
+    (RecallState.SETTLED, RecallState.APPROVED),
 )

@@ -43,7 +43,9 @@ def recalls(request: HttpRequest) -> HttpResponse:
     paged = _paged(request, others)
     shown = len({one.pk for one in (*waiting, *refused, *paged.object_list)})
     keep(request, action="recall.read", subject_kind="list", subject_id="recalls", shown=shown)
-    return render(request, "web/recalls.html", {"waiting": waiting, "refused": refused, "page": paged})
+    return render(
+        request, "web/recalls.html", {"waiting": waiting, "refused": refused, "page": paged, "may_decide": True}
+    )
 
 
 @page(Permission.DECIDE_RECALL, methods=("POST",))

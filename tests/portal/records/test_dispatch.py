@@ -157,6 +157,24 @@ def test_a_package_refused_without_a_culprit_goes_again_in_two_halves(cast, hand
     assert set(Record.objects.values_list("item__submission_id", flat=True)) == {one.id for one in halves}
 
 
+def test_a_package_refused_after_most_of_it_was_accepted_keeps_no_other_from_being_split(cast, hand_in, now):
+    school, other = cast.made("02"), cast.made("03")
+    hand_in(school, unsigned_batch(cast.records(school, 12)).data)
+    dispatch.dispatch_due(now=now + LATER)
+    first = Submission.objects.get()
+    last = Item.objects.order_by("pk").last()
+    Item.objects.exclude(pk=last.pk).update(verdict="ACCEPTED", judged_at=now)
+    refuse(first, "PACKAGE_INVALID", now)
+    assert dispatch.bisect_due(now=now) == 1, "what was accepted stays where it is"
+    Submission.objects.exclude(pk=first.pk).update(state="SENDING", lease_until=now, next_attempt_at=None)
+    hand_in(other, unsigned_batch(cast.records(other, 4)).data)
+    dispatch.dispatch_due(now=now + LATER)
+    second = Submission.objects.get(state="QUEUED")
+    refuse(second, "PACKAGE_INVALID", now)
+    assert dispatch.bisect_due(now=now) == 4
+    assert Submission.objects.filter(details__split_from=str(second.pk)).count() == 2
+
+
 def test_a_package_refused_for_our_seal_waits_for_an_officer(cast, hand_in, now):
     school = cast.made("02")
     hand_in(school, unsigned_batch(cast.records(school, 2)).data)

@@ -95,6 +95,13 @@ def test_settled_by_an_officer_the_next_version_leaves(refused, now, people):
     assert Entry.objects.get(action="recall.settled").reason == "Bộ xác nhận không giữ bản cũ."
 
 
+def test_one_settled_by_mistake_is_asked_for_again(refused, now, people):
+    recall.settle(recall=refused, decided_by=people[1], now=now, reason="Nhầm học sinh.")
+    recall.ask_again(recall=refused, decided_by=people[1], now=now)
+    assert dispatch.dispatch_due(now=now + LATER).records == 0, "the next version waits again"
+    assert recall.dispatch_due(now=now) == 1
+
+
 @pytest.mark.parametrize("verdict", ["PENDING", "ACCEPTED"])
 def test_only_a_recall_that_was_refused_there_is_asked_for_again_or_settled(sent, now, people, verdict):
     if verdict != "PENDING":
