@@ -9,6 +9,8 @@ import logging
 from datetime import datetime
 from typing import Final, TypeVar
 
+from lxml import etree
+
 from signing.errors import MalformedDocument
 from signing.policy import SignaturePolicy
 from signing.report import Report
@@ -34,8 +36,8 @@ def verify_short(
     """The report of a record that passes; None when the full way has to decide."""
     try:
         return _verify(document, policy, Question(document, policy, trust, at, {}, binding, revocation))
-    except (MalformedDocument, Refusal, _Unsure, ValueError):  # ValueError: Base64 or a time that is none
-        return None
+    except (MalformedDocument, Refusal, _Unsure, ValueError, etree.XMLSyntaxError):
+        return None  # ValueError: Base64 or a time that is none; XMLSyntaxError: a KeyInfo that is not well-formed
     except Exception as error:
         # Whatever it was, nothing is accepted here: the full way meets it again and gives it its name.
         log.warning("the short way ended in %s", type(error).__name__)

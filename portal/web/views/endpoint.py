@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from gateway import calendar, circuit, conf, doctor, registration, sizes, sync
+from gateway import calendar, circuit, conf, doctor, outbox, registration, sizes, sync
 from portal.accounts.policy import Permission
 from portal.records.reporting import seal_certificate
 from portal.web.access import Opening, page, required_actor
@@ -125,7 +125,8 @@ def endpoint_switch(request: HttpRequest, act: str) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, _("Chưa ghi lý do (ít nhất 5 ký tự)."))
         return redirect("endpoint")
-    reason, now, description = form.cleaned_data["reason"], timezone.now(), conf.endpoint()
+    # The database's clock: what waits for this moment was closed by it.
+    reason, now, description = form.cleaned_data["reason"], outbox.database_now(), conf.endpoint()
     row = circuit.row(description)
     with transaction.atomic():
         if act == "dung":
