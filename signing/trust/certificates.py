@@ -54,6 +54,7 @@ class CertificateFacts:
     key_bits: int
     issuer_name: str = ""
     is_authority: bool = False
+    may_issue: bool = True
     may_sign: bool = True
     is_self_signed: bool = False
     public_key: PublicKey | None = field(default=None, repr=False, compare=False)
@@ -114,6 +115,7 @@ def _facts(certificate: x509.Certificate, der: bytes) -> CertificateFacts:
         key_bits=bits,
         issuer_name=next(iter(_texts(certificate.issuer, NameOID.COMMON_NAME)), ""),
         is_authority=_is_authority(certificate),
+        may_issue=_may_issue(certificate),
         may_sign=_may_sign(certificate),
         is_self_signed=_is_self_signed(certificate),
         public_key=key,
@@ -152,6 +154,19 @@ def _is_authority(certificate: x509.Certificate) -> bool:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:
         return False
+
+
+def _may_issue(certificate: x509.Certificate) -> bool:
+    """Whether it forbids itself nothing: roots of old say neither what they are nor what their key is for."""
+    try:
+        if not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
+            return False
+    except x509.ExtensionNotFound:
+        pass
+    try:
+        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
+    except x509.ExtensionNotFound:
+        return True
 
 
 def _is_self_signed(certificate: x509.Certificate) -> bool:

@@ -74,12 +74,20 @@ def build_chain(
     remembered: Chain | None = trust.remembered.get(leaf.sha256)
     if remembered is not None and remembered.holds_at(at):
         return remembered
-    # A path that was not found is looked for again with other companions, or for another day.
-    failed = (leaf.sha256, at.date(), *sorted(item.sha256 for item in extra))
-    if failed in trust.remembered:
-        return cast("Chain", trust.remembered[failed])
+    # A path that there is not is looked for again with other companions; one that broke a rule, for another moment too.
+    missing = (leaf.sha256, *sorted(item.sha256 for item in extra))
+    failed = (at, *missing)
+    for key in (missing, failed):
+        if key in trust.remembered:
+            return cast("Chain", trust.remembered[key])
     chain = _validate(leaf, trust, at, extra)
-    _remember(trust, leaf.sha256 if chain.verdict is ChainVerdict.VALID else failed, chain)
+    match chain.verdict:
+        case ChainVerdict.VALID:
+            _remember(trust, leaf.sha256, chain)
+        case ChainVerdict.NOT_FOUND:
+            _remember(trust, missing, chain)
+        case _:
+            _remember(trust, failed, chain)
     return chain
 
 
@@ -91,10 +99,12 @@ def _remember(trust: TrustStore, key: object, chain: Chain) -> None:
 
 
 def _validate(leaf: CertificateFacts, trust: TrustStore, at: datetime, extra: Sequence[CertificateFacts]) -> Chain:
-    if not trust.anchors:
+    # Whoever says that it issues nothing is trusted for itself alone, however it came among the anchors.
+    anchors = [item for item in trust.anchors if item.may_issue or item.sha256 == leaf.sha256]
+    if not anchors:
         return Chain(ChainVerdict.NOT_FOUND, (leaf,))
     context = ValidationContext(
-        trust_roots=[_asn1(item) for item in trust.anchors],
+        trust_roots=[_asn1(item) for item in anchors],
         other_certs=[_asn1(item) for item in (*trust.intermediates, *extra) if item.sha256 != leaf.sha256],
         moment=at,
         allow_fetching=False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from asn1crypto import x509 as asn1_x509
@@ -18,18 +18,29 @@ from signing.trust import ChainVerdict, TrustStore, build_chain, read_certificat
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 OTHER = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
+USES = (
+    "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+    "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
+)  # fmt: skip
 
 
-def certificate(common_name: str, issuer: str, *, public=KEY, authority: bool = True) -> bytes:
+def certificate(
+    common_name: str, issuer: str, *, public=KEY, authority: bool | None = True, usage: str | None = None,
+    since: datetime = datetime(2008, 1, 1, tzinfo=UTC), until: datetime = datetime(2040, 1, 1, tzinfo=UTC),
+) -> bytes:  # fmt: skip
     def name(text: str) -> x509.Name:
         return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
     builder = (
         x509.CertificateBuilder(name(issuer), name(common_name), public.public_key(), x509.random_serial_number())
-        .not_valid_before(datetime(2008, 1, 1, tzinfo=UTC))
-        .not_valid_after(datetime(2040, 1, 1, tzinfo=UTC))
-        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+        .not_valid_before(since)
+        .not_valid_after(until)
     )
+    if authority is not None:
+        builder = builder.add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+    if usage is not None:
+        uses = dict.fromkeys(USES, False) | {usage: True}
+        builder = builder.add_extension(x509.KeyUsage(**uses), critical=True)
     return builder.sign(KEY, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
@@ -80,3 +91,35 @@ def test_a_file_that_is_no_certificate_is_named(tmp_path, content):
         TrustStore.from_directory(tmp_path)
     assert refused.value.code == "CERTIFICATE_UNREADABLE"
     assert "strange.crt" in refused.value.message
+
+
+@pytest.mark.parametrize("forbids", [{"authority": False}, {"authority": None, "usage": "digital_signature"},
+                                     {"usage": "crl_sign"}])  # fmt: skip
+def test_an_anchor_that_may_not_issue_is_good_for_itself_alone(forbids):
+    """Somebody laid a person's own certificate among the roots: its holder must not become an authority."""
+    person = certificate("Person", "Person", **forbids)
+    below = read_certificate(certificate("Another", "Person", public=OTHER, authority=False))
+    for store in (TrustStore.from_certificates([person]), TrustStore.from_certificates([], anchors=[person])):
+        assert build_chain(below, store, at=NOW).verdict is ChainVerdict.NOT_FOUND
+        own = build_chain(read_certificate(person), store, at=NOW)
+        assert (own.verdict, len(own.certificates)) == (ChainVerdict.VALID, 1)
+
+
+@pytest.mark.parametrize("says", [{"authority": None}, {"authority": None, "usage": "key_cert_sign"}, {}])
+def test_a_root_that_forbids_itself_nothing_issues_as_before(says):
+    store = TrustStore.from_certificates([certificate("Root", "Root", **says)])
+    leaf = read_certificate(certificate("Signer", "Root", public=OTHER, authority=False))
+    assert build_chain(leaf, store, at=NOW).verdict is ChainVerdict.VALID
+
+
+@pytest.mark.parametrize("window", [{"since": NOW + timedelta(hours=10)}, {"until": NOW + timedelta(hours=10)}])
+def test_a_failure_in_the_morning_is_none_of_the_afternoon(window):
+    """The intermediate begins, or ends, within the day: whatever was asked first decides nothing else."""
+    files = [certificate("Root", "Root"), certificate("Middle", "Root", **window)]
+    leaf = read_certificate(certificate("Signer", "Middle", public=OTHER, authority=False))
+    hours = [NOW + timedelta(hours=hour) for hour in (8, 15)]
+    alone = [build_chain(leaf, TrustStore.from_certificates(files), at=hour).verdict for hour in hours]
+    assert sorted(verdict is ChainVerdict.VALID for verdict in alone) == [False, True]
+    for order in (1, -1):
+        store = TrustStore.from_certificates(files)
+        assert [build_chain(leaf, store, at=hour).verdict for hour in hours[::order]] == alone[::order]
