@@ -1,7 +1,7 @@
 """From the Ministry's answer about one message to what the outbox shall write: pure, and suspicious.
 
-An answer with a line for a record that is not in the package, with a contradiction or with a status we do not know
-proves nothing: it is FateUnknown as a whole, so no single line of it becomes a verdict.
+An answer with a line for a record that is not in the package, with a contradiction or with a code or status we do not
+know proves nothing: it is FateUnknown as a whole, so no single line of it becomes a verdict, and it is no receipt.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from gateway.conf import EndpointDescription
+from gateway.conf import Answers, EndpointDescription
 from gateway.exchange.messages import CertificateAnswer, QueryAnswer, ResultLine
 from gateway.outcomes import (
     Evidence,
@@ -40,7 +40,8 @@ class Question:
 
 
 class Untrustworthy(Exception):
-    """The lines contradict the package or themselves. Codes: FOREIGN_LINES, CONTRADICTION, STATUS_UNKNOWN."""
+    """The answer contradicts the package or itself, or says what we do not know. Codes: FOREIGN_LINES, CONTRADICTION,
+    STATUS_UNKNOWN, ANSWER_UNKNOWN_CODE, ERROR_UNKNOWN_CODE, MESSAGE_CONFLICT, RECEIPT_FOREIGN."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(code)
@@ -51,14 +52,13 @@ class Untrustworthy(Exception):
 def of_answer(question: Question, answer: QueryAnswer, evidence: Evidence, description: EndpointDescription) -> Outcome:
     """The outcome of a question of type 2 or 6."""
     receipt, codes = answer.receipt, description.answers
-    if receipt is not None and receipt.error in codes.unknown:
-        return NeverArrived(evidence, question.retry_delay, question.unknown_needed)
     try:
+        _trust_answer(answer, codes)
         verdicts = of_lines(question, answer.lines, description)
     except Untrustworthy as problem:
-        return FateUnknown(
-            problem.code, problem.message, question.retry_delay, http_status=evidence.http_status, evidence=evidence
-        )
+        return _proves_nothing(problem, question, evidence)
+    if receipt is not None and receipt.error in codes.unknown:
+        return NeverArrived(evidence, question.retry_delay, question.unknown_needed)
     if receipt is None and question.uncertain and not answer.lines:
         return FateUnknown("EMPTY_ANSWER", "Danh sách trống không nói gói đã tới hay chưa.", question.retry_delay)
     stage = receipt.response_code if receipt is not None else ""
@@ -71,12 +71,12 @@ def of_certificate(
     question: Question, answer: CertificateAnswer, evidence: Evidence, description: EndpointDescription
 ) -> Outcome:
     """The outcome of a question of type 4."""
+    try:
+        _trust_certificate(question, answer, description.answers)
+    except Untrustworthy as problem:
+        return _proves_nothing(problem, question, evidence)
     if answer.error in description.answers.unknown:
         return NeverArrived(evidence, question.retry_delay, question.unknown_needed)
-    if answer.serial_number and _digits(answer.serial_number) not in {_digits(key) for key in question.keys}:
-        text = "Câu trả lời nêu chứng thư khác."
-        delay, status = question.retry_delay, evidence.http_status
-        return FateUnknown("RECEIPT_FOREIGN", text, delay, http_status=status, evidence=evidence)
     if answer.approved is None:
         return Waiting(question.poll_delay, evidence=evidence)
     errors = () if answer.approved else (ItemError(answer.error, answer.error_field_title, answer.error_description),)
@@ -103,6 +103,39 @@ def of_lines(question: Question, lines: Sequence[ResultLine], description: Endpo
         held = verdict == "REJECTED" and any(error.code in done for error in errors)
         found[key] = ItemVerdict(key, verdict, errors, held)
     return list(found.values())
+
+
+def _trust_answer(answer: QueryAnswer, codes: Answers) -> None:
+    receipt = answer.receipt
+    if receipt is None:
+        return
+    if receipt.error in codes.unknown:
+        if answer.lines:
+            raise Untrustworthy("CONTRADICTION", "Bộ trả lời không có giao dịch này mà lại kèm kết quả của nó.")
+    elif receipt.response_code not in codes.received | codes.finished:
+        # It may be "not found" in words of its own: taken for a receipt, the package would never be sent again.
+        raise Untrustworthy("ANSWER_UNKNOWN_CODE", f"Câu trả lời mang mã lạ {receipt.response_code!r}.")
+
+
+def _trust_certificate(question: Question, answer: CertificateAnswer, codes: Answers) -> None:
+    """An error beside it makes no approval and no receipt; only beside a refusal is it the reason."""
+    error, unknown = answer.error, answer.error in codes.unknown
+    foreign = answer.serial_number and _digits(answer.serial_number) not in {_digits(key) for key in question.keys}
+    if foreign and not (unknown and answer.approved is None):
+        raise Untrustworthy("RECEIPT_FOREIGN", "Câu trả lời nêu chứng thư khác.")
+    if error in codes.conflict:
+        raise Untrustworthy("MESSAGE_CONFLICT", f"Bộ trả mã {error}.")
+    if answer.approved is None:
+        if error and not unknown:
+            raise Untrustworthy("ERROR_UNKNOWN_CODE", f"Bộ trả mã {error}.")
+    elif error and (answer.approved or unknown):
+        raise Untrustworthy("CONTRADICTION", f"Câu trả lời vừa quyết định về chứng thư vừa báo lỗi ({error}).")
+
+
+def _proves_nothing(problem: Untrustworthy, question: Question, evidence: Evidence) -> FateUnknown:
+    return FateUnknown(
+        problem.code, problem.message, question.retry_delay, http_status=evidence.http_status, evidence=evidence
+    )
 
 
 def _verdict(status: int, recall: bool, description: EndpointDescription) -> Word | None:

@@ -13,7 +13,7 @@ import pytest
 from gateway import forwarding, receipts
 from gateway.conf import EndpointDescription
 from gateway.ministry.client import MinistryClient
-from gateway.models import Endpoint, Item, Receipt, Submission
+from gateway.models import Discrepancy, Endpoint, Item, Receipt, Submission
 from gateway.outbox import Claim, Purpose
 from gateway.session import RowTokens
 from tests.gateway.peer import Peer, Reply, Request, as_json
@@ -116,7 +116,7 @@ def test_no_forged_receipt_is_ever_an_acknowledgement(
 
 
 def judged(request: Request, lines: object, **fields: object) -> Reply:
-    return as_json(good(request, ResponseCode="4", **fields) | {"data": lines})
+    return as_json(good(request, **{"ResponseCode": "4"} | fields) | {"data": lines})
 
 
 def accepted(key: str, **fields: object) -> dict[str, object]:
@@ -166,6 +166,62 @@ def test_unknown_to_me_about_something_else_never_permits_sending_again(
     assert act().state == "UNCERTAIN"
     serve(peer, denials[kind])
     assert act(Purpose.ASK).state == "UNCERTAIN"
+
+
+@pytest.mark.parametrize("purpose", [Purpose.ASK, Purpose.COLLECT])
+def test_unknown_to_me_beside_lines_about_our_records_is_a_contradiction(
+    peer: Peer, enqueue: Callable[..., UUID], act: Act, purpose: Purpose
+) -> None:
+    serve(peer, (lambda _: Reply(reset=True)) if purpose == Purpose.ASK else (lambda request: as_json(good(request))))
+    enqueue("a")
+    before = act().state
+    serve(peer, lambda request: judged(request, [accepted("a")], Error="MESSAGE_UNKNOWN"))
+    for _ in range(3):
+        row = act(purpose)
+        assert (row.state, row.reason_code) == (before, "CONTRADICTION")
+    assert Item.objects.get().verdict == "PENDING"
+    assert Discrepancy.objects.get().kind == "FOREIGN_ANSWER", "a person is to see it"
+
+
+@pytest.mark.parametrize("lines", [[], [accepted("a")]], ids=["without lines", "with lines"])
+def test_a_question_answered_by_a_code_nobody_knows_proves_nothing(
+    peer: Peer, enqueue: Callable[..., UUID], act: Act, lines: list[object]
+) -> None:
+    """ "NOT_FOUND" as a receipt would keep the package from ever being sent again."""
+    serve(peer, lambda _: Reply(reset=True))
+    enqueue("a")
+    act()
+    serve(peer, lambda request: judged(request, lines, ResponseCode="NOT_FOUND"))
+    row = act(Purpose.ASK)
+    assert (row.state, row.reason_code) == ("UNCERTAIN", "ANSWER_UNKNOWN_CODE")
+    assert "NOT_FOUND" in row.reason, "whoever keeps the endpoint's description must read it"
+    serve(peer, lambda request: as_json(good(request)))
+    assert act(Purpose.ASK).state == "ACKNOWLEDGED"
+    serve(peer, lambda request: judged(request, lines, ResponseCode="NOT_FOUND"))
+    row = act(Purpose.COLLECT)
+    assert (row.state, row.failures, Item.objects.get().verdict) == ("ACKNOWLEDGED", 1, "PENDING")
+
+
+@pytest.mark.parametrize(
+    ("decided", "error", "code"),
+    [
+        ({}, "NO_SUCH_REGISTRATION", "ERROR_UNKNOWN_CODE"),
+        ({}, "MESSAGE_CONFLICT", "MESSAGE_CONFLICT"),
+        ({"trang_thai_phe_duyet": 1}, "E-99", "CONTRADICTION"),
+        ({"trang_thai_phe_duyet": 0}, "MESSAGE_CONFLICT", "MESSAGE_CONFLICT"),
+        ({"trang_thai_phe_duyet": 1}, "MESSAGE_UNKNOWN", "CONTRADICTION"),
+    ],
+)
+def test_an_error_about_a_certificate_is_neither_a_receipt_nor_a_decision(
+    peer: Peer, enqueue: Callable[..., UUID], act: Act, decided: dict[str, object], error: str, code: str
+) -> None:
+    serve(peer, lambda _: Reply(reset=True))
+    enqueue("0a1", kind="CERTIFICATE", document=b"\x30\x82\xff", details={"serial_number": "0a1"})
+    assert act().state == "UNCERTAIN"
+    answer = decided | {"serial_number": "A1", "error": error}
+    serve(peer, lambda request: as_json({"messageid": identity(request)} | answer))
+    row = act(Purpose.ASK)
+    assert (row.state, row.reason_code, Item.objects.get().verdict) == ("UNCERTAIN", code, "PENDING")
 
 
 @pytest.mark.parametrize(

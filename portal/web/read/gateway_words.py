@@ -23,6 +23,8 @@ PATTERNS: Final = (
     "Bộ trả mã %(a)s.",
     "Bộ trả mã %(a)s",
     "Biên nhận mang mã lạ %(a)s.",
+    "Câu trả lời mang mã lạ %(a)s.",
+    "Câu trả lời vừa quyết định về chứng thư vừa báo lỗi (%(a)s).",
     "Mã HTTP %(a)s.",
     "Máy chủ của Bộ trả mã HTTP %(a)s.",
     "Bên kia trả một trang web (HTML) mang tiêu đề “%(a)s”, không phải JSON (mã HTTP %(b)s).",
