@@ -118,6 +118,8 @@ class Comparison(models.Model):
     next_at = models.DateTimeField("làm tiếp lúc", null=True)
     lease_until = models.DateTimeField("giữ đến", null=True)
     waiting_for = models.CharField("chờ vì", max_length=60, blank=True)
+    # Waits at the package that is next, one after another: a line that works refuses that package and not us.
+    waits = models.PositiveSmallIntegerField("số lần đã chờ tại gói kế tiếp", default=0, db_default=0)
     ended_at = models.DateTimeField("xong lúc", null=True)
 
     class Meta:

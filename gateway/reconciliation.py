@@ -23,13 +23,15 @@ from gateway.differences import differences
 from gateway.discrepancies import Difference, note
 from gateway.ministry.client import Message, MinistryClient
 from gateway.ministry.errors import Busy, LinkRefused, MinistryError, NotSent, PackageRefused
-from gateway.models import Comparison, Discrepancy, Submission
+from gateway.models import Comparison, Discrepancy, Endpoint, Submission
 from gateway.outbox import contradictions
-from gateway.states import DiscrepancyKind, SubmissionKind, SubmissionState
+from gateway.states import DiscrepancyKind, EndpointState, SubmissionKind, SubmissionState
 
 _LEDGER = (SubmissionState.ACKNOWLEDGED, SubmissionState.ANSWERED, SubmissionState.REFUSED)
 # Not the package's trouble but the line's: going on would only write down one unanswered question after another.
 _OF_THE_LINE = (LinkRefused, NotSent, Busy)
+# So often the same package may be answered with trouble of the line while the line works; then it is the package's own.
+_WAITS: Final = 3
 
 _EVER: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _NOON: Final = time_of_day(12)
@@ -75,13 +77,17 @@ def work_on(comparison: Comparison, *, client: MinistryClient, clock: Clock, bud
         if submission is None:
             _leave(comparison, held, next_at=None, ended_at=clock())
             break
-        outcome = _compare_one(client, submission)
+        outcome, waits = _compare_one(client, submission), 0
         if isinstance(outcome, str):
-            wait = timedelta(seconds=client.description.schedule.compare_retry_seconds)
-            _leave(comparison, held, next_at=clock() + wait, waiting_for=outcome[:60])
-            break
+            if comparison.waits < _WAITS or not _line_works(client):
+                wait = timedelta(seconds=client.description.schedule.compare_retry_seconds)
+                waits = min(comparison.waits + 1, _WAITS)
+                _leave(comparison, held, next_at=clock() + wait, waiting_for=outcome[:60], waits=waits)
+                break
+            # Those behind it may be refused alike (a whole unit's): each of them waits once, and not so often again.
+            outcome, waits = (None, b""), _WAITS - 1
         new_lease = clock() + lease
-        if not _keep(comparison, submission, outcome, held=held, new_lease=new_lease, now=clock()):
+        if not _keep(comparison, submission, outcome, held=held, new_lease=new_lease, now=clock(), waits=waits):
             break  # another worker took it over while we were waiting for an answer
         held = new_lease
     else:
@@ -192,6 +198,22 @@ def _compare_one(client: MinistryClient, submission: Submission) -> tuple[list[D
     return found, raw.body
 
 
+def _line_works(client: MinistryClient) -> bool:
+    """Whether the line as such is well: nobody has closed it, and a harmless question is answered."""
+    if Endpoint.objects.filter(name=client.description.name, state=EndpointState.PAUSED).exists():
+        return False
+    try:
+        client.probe()
+    except MinistryError:
+        return False
+    except unforeseen.DATABASE_AWAY:
+        raise
+    except Exception as trouble:
+        unforeseen.own_fault(trouble, during="probe of a comparison")
+        return False
+    return True
+
+
 @transaction.atomic
 def _keep(
     row: Comparison,
@@ -201,6 +223,7 @@ def _keep(
     held: datetime,
     new_lease: datetime,
     now: datetime,
+    waits: int,
 ) -> bool:
     """The differences and the progress in one transaction, so that a repeated package is neither lost nor counted
     twice. False when the lease is somebody else's by now."""
@@ -211,6 +234,7 @@ def _keep(
         done_until=submission.enqueued_at,
         done_id=submission.pk,
         lease_until=new_lease,
+        waits=waits,
     )
     if not mine:
         return False
@@ -227,7 +251,12 @@ def _leave(
     next_at: datetime | None,
     ended_at: datetime | None = None,
     waiting_for: str = "",
+    waits: int | None = None,
 ) -> None:
     Comparison.objects.filter(pk=row.pk, lease_until=held).update(
-        lease_until=None, next_at=next_at, ended_at=ended_at, waiting_for=waiting_for
+        lease_until=None,
+        next_at=next_at,
+        ended_at=ended_at,
+        waiting_for=waiting_for,
+        waits=F("waits") if waits is None else waits,
     )

@@ -145,6 +145,46 @@ def test_trouble_of_the_line_makes_it_wait_and_trouble_of_one_package_does_not(
     assert (asked.asked, asked.unanswered, asked.waiting_for) == (4, 0, "")
 
 
+def hourly(asked: Comparison, noon: datetime, *, hours: int) -> Comparison:
+    for hour in range(hours):
+        now = noon + timedelta(hours=hour)
+        asked = reconciliation.work_on(asked, client=session.client(), clock=lambda now=now: now, budget=None)
+    return asked
+
+
+@pytest.mark.parametrize("trouble", [("UNIT_REFUSED", 403), ("BUSY", 429)])
+def test_packages_that_alone_are_always_refused_do_not_keep_the_comparison_of_all_others(
+    served: Peer, ledger: Callable[..., list[UUID]], noon: datetime, trouble: tuple[str, int]
+) -> None:
+    agreeing(served)
+    ledger(5)
+    order = [str(one) for one in Submission.objects.order_by("enqueued_at", "pk").values_list("pk", flat=True)]
+    answer, (error, status) = served.answer, trouble
+
+    def refuse(request: Request) -> Reply:
+        refused = request.path.endswith("ket-qua") and request.json["messageid"] in order[:2]
+        return as_json({"Error": error}, status) if refused else answer(request)
+
+    served.answer = refuse
+    asked = hourly(ask(noon), noon, hours=6)
+    assert (asked.asked, asked.unanswered, asked.ended_at is None) == (3, 2, False)
+    questions = [str(one) for one in asked_about(served)]
+    assert (questions.count(order[0]), questions.count(order[1])) == (4, 2), "waited for, but not for ever"
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["refused", "paused"])
+def test_a_comparison_waits_however_long_the_line_itself_is_away(
+    served: Peer, ledger: Callable[..., list[UUID]], noon: datetime, endpoint: Endpoint, closed: bool
+) -> None:
+    ledger(3)
+    answer, refusal = served.answer, as_json({"Error": "ADDRESS_REFUSED"}, 403)
+    served.answer = lambda request: answer(request) if closed and "ket-qua" not in request.path else refusal
+    if closed:
+        circuit.pause(endpoint, "BY_OFFICER", "x", description=conf.endpoint(), now=noon, rng=sync.randomness())
+    asked = hourly(ask(noon), noon, hours=12)
+    assert (asked.asked, asked.unanswered, asked.waiting_for) == (0, 0, "ADDRESS_REFUSED")
+
+
 def test_a_worker_whose_lease_was_taken_over_writes_nothing(
     served: Peer, ledger: Callable[..., list[UUID]], noon: datetime
 ) -> None:
