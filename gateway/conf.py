@@ -13,15 +13,18 @@ from datetime import datetime, time, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal, Self
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 SHIPPED: Final = Path(__file__).parent / "endpoints"
 _PATHS: Final = {
     "login": ("password_file",),
     "connection": ("client_certificate", "client_key", "ca"),
 }
+# Longer than any span that makes sense, and short enough to be counted from today.
+_LONGEST_SECONDS: Final = 10**9
+_LONGEST_DAYS: Final = 36_500
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -52,8 +55,8 @@ class Login(_Part):
     password_file: str = ""
     password: str = Field(default="", repr=False)
     password_form: Literal["sha256-hex", "sha256-hex-upper", "sha256-base64"]
-    token_life_seconds: int = Field(gt=0)
-    token_margin_seconds: int = Field(ge=0)
+    token_life_seconds: int = Field(gt=0, le=_LONGEST_SECONDS)
+    token_margin_seconds: int = Field(ge=0, le=_LONGEST_SECONDS)
     token_field: str
     life_field: str
     token_header: str
@@ -109,9 +112,9 @@ class Connection(_Part):
     ca: str
     server_name: str
     proxy: str
-    connect_timeout: float = Field(gt=0)
-    read_timeout: float = Field(gt=0)
-    total_timeout: float = Field(gt=0)
+    connect_timeout: float = Field(gt=0, le=_LONGEST_SECONDS)
+    read_timeout: float = Field(gt=0, le=_LONGEST_SECONDS)
+    total_timeout: float = Field(gt=0, le=_LONGEST_SECONDS)
     max_answer_bytes: int = Field(gt=0)
     max_result_bytes: int = Field(gt=0)
     probe_service: Literal["signature_kinds", "certificate_providers"]
@@ -134,8 +137,10 @@ class Window(_Part):
         return frozenset(chosen)
 
     @model_validator(mode="after")
-    def _days_are_known(self) -> Self:
+    def _can_be_kept(self) -> Self:
         self.weekdays()
+        if self.opens.tzinfo or self.closes.tzinfo:
+            raise ValueError("giờ gửi là giờ của sending.timezone, không ghi múi giờ.")
         return self
 
     def allows(self, local: datetime) -> bool:
@@ -148,38 +153,47 @@ class Window(_Part):
 
 
 class Maintenance(_Part):
-    starts: datetime = Field(alias="from")
-    ends: datetime = Field(alias="to")
+    starts: AwareDatetime = Field(alias="from")
+    ends: AwareDatetime = Field(alias="to")
     reason: str = ""
 
 
 class Sending(_Part):
     parallelism: int = Field(gt=0, le=64)
-    lease_seconds: int = Field(gt=0)
-    first_delay_seconds: float = Field(gt=0)
-    longest_delay_seconds: float = Field(gt=0)
-    longest_retry_after_seconds: float = Field(gt=0)
+    lease_seconds: int = Field(gt=0, le=_LONGEST_SECONDS)
+    first_delay_seconds: float = Field(gt=0, le=_LONGEST_SECONDS)
+    longest_delay_seconds: float = Field(gt=0, le=_LONGEST_SECONDS)
+    longest_retry_after_seconds: float = Field(gt=0, le=_LONGEST_SECONDS)
     pause_after_failures: int = Field(gt=0)
     bisections_an_hour: int = Field(gt=0)
-    refused_size_days: float = Field(default=30, gt=0)
+    refused_size_days: float = Field(default=30, gt=0, le=_LONGEST_DAYS)
     timezone: str
     windows: tuple[Window, ...]
     maintenance: tuple[Maintenance, ...]
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (OSError, ValueError, ZoneInfoNotFoundError):
+            raise ValueError("không có múi giờ tên như vậy; ví dụ Asia/Ho_Chi_Minh.") from None
+        return name
 
 
 class Polling(_Part):
     first_delays_seconds: tuple[float, ...]
     factor: float = Field(ge=1)
-    longest_delay_seconds: float = Field(gt=0)
-    overdue_after_seconds: int = Field(gt=0)
-    ask_first_delay_seconds: float = Field(ge=0)
+    longest_delay_seconds: float = Field(gt=0, le=_LONGEST_SECONDS)
+    overdue_after_seconds: int = Field(gt=0, le=_LONGEST_SECONDS)
+    ask_first_delay_seconds: float = Field(ge=0, le=_LONGEST_SECONDS)
     unknown_answers_needed: int = Field(gt=0)
     lost_after_unknown_answers: int = Field(gt=0)
 
 
 class Probe(_Part):
-    first_delay_seconds: float = Field(gt=0)
-    longest_delay_seconds: float = Field(gt=0)
+    first_delay_seconds: float = Field(gt=0, le=_LONGEST_SECONDS)
+    longest_delay_seconds: float = Field(gt=0, le=_LONGEST_SECONDS)
 
 
 class Answers(_Part):
@@ -204,13 +218,13 @@ class Verdicts(_Part):
 
 
 class Schedule(_Part):
-    reconcile_seconds: int = Field(gt=0)
-    compare_retry_seconds: int = Field(gt=0)
-    catalogues_seconds: int = Field(gt=0)
-    certificates_seconds: int = Field(gt=0)
-    watch_seconds: int = Field(gt=0)
-    housekeeping_seconds: int = Field(gt=0)
-    keep_documents_days: int = Field(gt=0)
+    reconcile_seconds: int = Field(gt=0, le=_LONGEST_SECONDS)
+    compare_retry_seconds: int = Field(gt=0, le=_LONGEST_SECONDS)
+    catalogues_seconds: int = Field(gt=0, le=_LONGEST_SECONDS)
+    certificates_seconds: int = Field(gt=0, le=_LONGEST_SECONDS)
+    watch_seconds: int = Field(gt=0, le=_LONGEST_SECONDS)
+    housekeeping_seconds: int = Field(gt=0, le=_LONGEST_SECONDS)
+    keep_documents_days: int = Field(gt=0, le=_LONGEST_DAYS)
     certificate_warning_days: tuple[int, ...]
 
 
@@ -300,13 +314,14 @@ _WRONG: Final = {
     "greater_than": "số quá nhỏ",
     "greater_than_equal": "số quá nhỏ",
     "less_than_equal": "số quá lớn",
+    "timezone_aware": "thiếu múi giờ; ví dụ 2026-07-01T22:00:00+07:00.",
 }
 
 
 def _in_words(kind: str, words: str) -> str:
     said = _WRONG.get(kind)
     if said is None:
-        return words
+        return words.removeprefix("Value error, ")
     return said if said.endswith(".") else f"{said} ({words})."
 
 

@@ -50,6 +50,16 @@ def test_a_wrong_description_is_refused_by_name(tmp_path: Path, text: str, named
         ('[endpoint]\nbase_url = "http://x.example"\n', "giá trị không đúng dạng"),
         ('[sending]\nparallelism = "bốn"\n', "phải là số nguyên."),
         ("[sending\n", "viết sai cú pháp TOML"),
+        (
+            "[sending]\nmaintenance = [{ from = 2027-07-01T22:00:00, to = 2027-07-02T02:00:00+07:00 }]\n",
+            r"sending\.maintenance\.0\.from: thiếu múi giờ",
+        ),
+        ('[sending]\nwindows = [{ days = "mon", from = "06:00+07:00", to = "07:00" }]\n', "không ghi múi giờ"),
+        ('[sending]\ntimezone = "Asia/Saigon_"\n', r"sending\.timezone: không có múi giờ tên như vậy"),
+        ('[sending]\ntimezone = "../etc"\n', r"sending\.timezone: không có múi giờ tên như vậy"),
+        ("[login]\ntoken_life_seconds = 1000000000000\n", r"login\.token_life_seconds: số quá lớn"),
+        ("[probe]\nlongest_delay_seconds = 1e12\n", r"probe\.longest_delay_seconds: số quá lớn"),
+        ("[schedule]\nkeep_documents_days = 10000000\n", r"schedule\.keep_documents_days: số quá lớn"),
     ],
 )
 def test_what_is_wrong_with_a_description_is_said_in_vietnamese(tmp_path: Path, text: str, said: str) -> None:
