@@ -7,84 +7,151 @@ certificate without a pointer to a list passes. Nothing is fetched.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 from asn1crypto import crl as asn1_crl
+from asn1crypto import pem
 from asn1crypto import x509 as asn1_x509
 from pyhanko_certvalidator import CertificateValidator, ValidationContext
-from pyhanko_certvalidator.errors import InsufficientRevinfoError, PathError, ValidationError
+from pyhanko_certvalidator.errors import (
+    ExpiredError,
+    InsufficientRevinfoError,
+    PathBuildingError,
+    PathError,
+    ValidationError,
+)
 
 from signing.errors import TrustStoreUnreadable
-from signing.trust import CertificateFacts, TrustStore, read_certificate
+from signing.revocation import RevocationCache
+from signing.trust import (
+    CertificateFacts,
+    RevocationAnswer,
+    RevocationSource,
+    RevocationState,
+    TrustStore,
+    read_certificate,
+)
 from signing.trust.store import certificates_in
+from signing.vectors.index import Line
 
-_SUFFIXES: Final = (".crt", ".cer", ".der", ".pem")
+CERTIFICATE_SUFFIXES: Final = (".crt", ".cer", ".der", ".pem")
+_ANSWER_SUFFIXES: Final = (".ors", ".ocsp", ".orp", ".rsp")
+_PEM_LIST: Final = b"-----BEGIN X509 CRL-----"
 # A set may hold an attacker's certificate for its forged files: material, but nobody's anchor.
 _ATTACKERS: Final = re.compile(
-    r"mallory|attack|evil|rogue|fake|forge|hacker|malicious|adversar|intruder|impost|wrong|stranger|bogus"
-    r"|(?:un|dis|non|not)[-_ ]?trust|unknown|unrelated|invalid"
-    r"|(?<![a-z])(?:eve|mitm|trudy|bad)(?![a-z])",
+    r"mallory|attack|evil|rogue|fake|forge|hacker|malicious|adversar|intruder|impost|wrong|stranger|bogus|spoof|hostile"
+    r"|counterfeit|unauthori[sz]ed|outsider|compromis|stolen|leaked|villain"
+    r"|(?:un|dis|non|not|no)[-_ ]?trust|unknown|unrelated|invalid|not?[-_ ](?:an?[-_ ])?(?:trust[-_ ])?anchor"
+    r"|(?<![a-z])(?:eve|mitm|trudy|bad)(?![a-z])"
+    r"|kẻ (?:tấn công|gian|xấu|lạ)|giả mạo|không (?:được )?tin|ke[-_ ]?tan[-_ ]?cong|gia[-_ ]?mao",
     re.IGNORECASE,
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """One certificate of a file, and what the index calls that file."""
+
+    der: bytes
+    facts: CertificateFacts
+    is_material: bool
+    # the path without what all files of the set share, and the reason column
+    words: str
+
+    @property
+    def may_be_anchor(self) -> bool:
+        """Never what is itself to be judged, nor an attacker's."""
+        named = any(_ATTACKERS.search(text) for text in (self.words, self.facts.common_name))
+        return self.is_material and self.facts.is_self_signed and not named
+
+
+class _OnlyRevoked:
+    """A `RevocationSource` that lets pass what a set says nothing of: few sets bring lists for all their files."""
+
+    def __init__(self, cache: RevocationCache) -> None:
+        self._cache = cache
+
+    def status(self, certificate: bytes, issuer: bytes, *, at: datetime) -> RevocationAnswer:
+        answer = self._cache.status(certificate, issuer, at=at, now=at)
+        known = answer.state is not RevocationState.UNKNOWN
+        return answer if known else RevocationAnswer(RevocationState.GOOD)
+
+
 class CertificateSet:
-    """All certificates and revocation lists of one set."""
+    """All certificates and revocation lists of one set, its own and those of folders that help it."""
 
-    def __init__(self, folder: Path, paths: Sequence[str]) -> None:
-        self.files = [folder / path for path in paths]
+    def __init__(self, folder: Path, lines: Sequence[Line], helpers: Sequence[Line] = ()) -> None:
+        self._folder = folder
+        shared = os.path.commonpath([str(Path(line.path).parent) for line in lines]) if lines else ""
+        own = [(line, line.path[len(shared) :] if shared else line.path) for line in lines]
+        self._lines = [*own, *((line, line.path) for line in helpers)]
 
-    @cached_property
-    def _contents(self) -> list[tuple[str, bytes]]:
-        found = []
-        for file in self.files:
-            if file.suffix.lower() in _SUFFIXES and file.is_file():
-                found.append((file.name.lower(), file.read_bytes()))
-        return found
+    @property
+    def is_empty(self) -> bool:
+        """No certificate at all, readable or not."""
+        return not any(line.path.lower().endswith(CERTIFICATE_SUFFIXES) for line, _ in self._lines)
+
+    def _files(self, suffixes: tuple[str, ...]) -> Iterator[tuple[Line, str, bytes]]:
+        for line, shown in self._lines:
+            file = self._folder / line.path
+            if file.suffix.lower() in suffixes and file.is_file():
+                yield line, shown, file.read_bytes()
 
     @cached_property
     def trust(self) -> TrustStore:
-        """The set's certificates as anchors and intermediates; self-signed ones of attackers left out."""
-        honest = [data for name, data in self._readable if not _is_attackers(name, data)]
-        named = [data for name, data in self._readable if "anchor" in name]
-        return self._named_store(named, honest) if named else TrustStore.from_certificates(honest)
-
-    def _named_store(self, named: list[bytes], others: list[bytes]) -> TrustStore:
-        store = TrustStore.from_certificates(named)
-        rest = TrustStore.from_certificates(others)
-        known = {item.sha256 for item in store.anchors}
-        spare = [item for item in (*rest.anchors, *rest.intermediates) if item.sha256 not in known]
-        return TrustStore(store.anchors, tuple(spare), store.digest)
+        """The set's material as anchors, what it judges as intermediates; self-signed ones of attackers left out."""
+        honest = [item for item in self._readable if item.may_be_anchor]
+        roots = [item for item in honest if "anchor" in item.words.lower()] or honest
+        # Beside an authority, a certificate that somebody made for himself is a signer's, trusted by nobody.
+        anchors = [item.der for item in roots if item.facts.is_authority] or [item.der for item in roots]
+        spare = [item.der for item in self._readable if item.facts.is_authority and not item.facts.is_self_signed]
+        return TrustStore.from_certificates(spare, anchors=anchors)
 
     @cached_property
-    def _readable(self) -> list[tuple[str, bytes]]:
-        found: list[tuple[str, bytes]] = []
-        for name, data in self._contents:
+    def revocation(self) -> RevocationSource:
+        """What the set's own lists and answers tell; only a revocation counts."""
+        cache = RevocationCache()
+        for data in self._list_files:
+            cache.add_crl(data)
+        for _, _, data in self._files(_ANSWER_SUFFIXES):
+            cache.add_ocsp(data)
+        return _OnlyRevoked(cache)
+
+    @cached_property
+    def _readable(self) -> list[_Held]:
+        found: list[_Held] = []
+        for line, shown, data in self._files(CERTIFICATE_SUFFIXES):
             try:
-                held = certificates_in(data)
-                for one in held:
-                    read_certificate(one)
+                held = [(one, read_certificate(one)) for one in certificates_in(data)]
             except TrustStoreUnreadable:
                 continue
-            found.extend((name, one) for one in held)
+            words = f"{shown} {line.reason}"
+            found.extend(_Held(one, facts, line.expected == "material", words) for one, facts in held)
         return found
+
+    @cached_property
+    def _list_files(self) -> list[bytes]:
+        named = [data for _, _, data in self._files((".crl",))]
+        return [*named, *(data for _, _, data in self._files(CERTIFICATE_SUFFIXES) if _PEM_LIST in data)]
 
     @cached_property
     def _lists(self) -> list[Any]:
         found = []
-        for file in self.files:
-            if file.suffix.lower() == ".crl" and file.is_file():
-                try:
-                    parsed = asn1_crl.CertificateList.load(file.read_bytes(), strict=True)
-                    _ = parsed.native
-                except (ValueError, TypeError, KeyError):
-                    continue
-                found.append(parsed)
+        for data in self._list_files:
+            try:
+                body = pem.unarmor(data)[2] if pem.detect(data) else data
+                parsed = asn1_crl.CertificateList.load(body, strict=True)
+                _ = parsed.native
+            except (ValueError, TypeError, KeyError):
+                continue
+            found.append(parsed)
         return found
 
     @cached_property
@@ -114,6 +181,8 @@ class CertificateSet:
             return "unsupported", error.code, error.message
         if not self.trust.anchors:
             return "unsupported", "NO_ANCHOR", "the set names no trust anchor"
+        if leaf.is_self_signed:
+            return "unsupported", "SELF_SIGNED", "trusted or not, no path of a set can say"
         try:
             return self._validate(leaf, at)
         except (
@@ -142,20 +211,15 @@ class CertificateSet:
         )
         try:
             asyncio.run(CertificateValidator(load(leaf.der), validation_context=context).async_validate_path())
-        except InsufficientRevinfoError as error:
-            # No verdict, so neither a pass nor a proof that something is wrong.
-            return "unsupported", "InsufficientRevinfoError", str(error)[:200]
+        except (InsufficientRevinfoError, PathBuildingError, ExpiredError) as error:
+            # Neither a pass nor a proof that something is wrong: an issuer or a list that the set does not bring, or a
+            # certificate that was good in its time.
+            return "unsupported", type(error).__name__, str(error)[:200]
         except (PathError, ValidationError) as error:
             return ("unsupported" if leaf.public_key is None else "invalid"), type(error).__name__, str(error)[:200]
         except (ValueError, TypeError, KeyError, IndexError, AttributeError, NotImplementedError) as error:
             return "unsupported", "UNFORESEEN", type(error).__name__
         return "valid", "OK", ""
-
-
-def _is_attackers(name: str, data: bytes) -> bool:
-    """Only a self-signed one could become an anchor; an honest set may well call an authority of its own "bad"."""
-    facts = read_certificate(data)
-    return facts.is_self_signed and any(_ATTACKERS.search(text) for text in (name, facts.common_name))
 
 
 def _list_issuers(certificate: Any) -> set[str]:

@@ -17,9 +17,9 @@ from typing import Final
 from signing.errors import MalformedDocument
 from signing.policy import SignaturePolicy, SignatureSlot, SignerKind
 from signing.presets import LIST_POLICY, guess_policy
-from signing.trust import TrustStore
+from signing.trust import RevocationSource, TrustStore
 from signing.verification import verify
-from signing.xml import LIST_LIMITS, canonical_bytes, cut, parse, parse_list
+from signing.xml import LIST_LIMITS, Element, canonical_bytes, cut, local_name, parse, parse_list
 
 ENVELOPED_POLICY: Final = SignaturePolicy(
     name="enveloped",
@@ -27,8 +27,9 @@ ENVELOPED_POLICY: Final = SignaturePolicy(
     slots=(SignatureSlot("SIGNER", "Signature", ".", signer=SignerKind.ORGANISATION),),
     revocation="off",
 )
+_XMLDSIG: Final = "http://www.w3.org/2000/09/xmldsig#"
 _SPACE: Final = b"\xef\xbb\xbf \t\r\n"
-_SIGNATURE: Final = re.compile(rb"<(?:[\w.-]+:)?Signature[\s>]")
+_SIGNATURE: Final = re.compile(rb"<(?:[^<>\s:]+:)?Signature[\s/>]")
 _RECORD: Final = re.compile(rb"<(?:[\w.-]+:)?(?:HOC_BA|DANH_SACH_HOC_BA)[\s/>]")
 _ROOT: Final = re.compile(rb"<[^!?]")
 _DECLARED: Final = re.compile(rb"<\?xml[^>]{0,200}encoding\s*=\s*[\"'](?!utf-?8[\"'])", re.IGNORECASE)
@@ -43,7 +44,8 @@ _BROKEN: Final = frozenset(
 )  # fmt: skip
 # Names that make other programs fetch, include or run something; plain documents of ours have no use for them.
 _ACTIVE: Final = (
-    b"http://www.w3.org/2001/XInclude", b"http://www.w3.org/1999/XSL/Transform", b"schemaLocation", b"SchemaLocation",
+    b"http://www.w3.org/2001/XInclude", b"http://www.w3.org/2003/XInclude", b"http://www.w3.org/1999/XSL/Transform",
+    b"schemaLocation", b"SchemaLocation",
     b"http://www.w3.org/1999/xlink", b"XMLDecoder", b"http://schemas.microsoft.com/winfx/",
 )  # fmt: skip
 
@@ -56,7 +58,7 @@ def is_record(data: bytes) -> bool:
 
 def looks_signed(data: bytes) -> bool:
     """Whether bytes seem to hold an XML signature; only chooses how a set is judged."""
-    return b"http://www.w3.org/2000/09/xmldsig#" in data and _SIGNATURE.search(data) is not None
+    return _XMLDSIG.encode() in data and _SIGNATURE.search(data) is not None
 
 
 def plain_text(data: bytes) -> bytes:
@@ -70,23 +72,27 @@ def plain_text(data: bytes) -> bytes:
     return decoded if decoded.lstrip(_SPACE).startswith(b"<") else data
 
 
-def judge_document(data: bytes, trust: TrustStore, at: datetime) -> tuple[str, str, str]:
-    """Verdict, code and reason of one signed document."""
+def judge_document(
+    data: bytes, trust: TrustStore, at: datetime, revocation: RevocationSource | None = None
+) -> tuple[str, str, str]:
+    """Verdict, code and reason of one signed document; `revocation` is what the set tells of its certificates."""
     data = plain_text(data)
     if not data.lstrip(_SPACE).startswith((b"<", b"\xff\xfe", b"\xfe\xff")):
         return "unsupported", "NOT_XML", "no XML document"
     if is_record(data):
-        return _judge_records(data, trust, at)
-    report = verify(data, ENVELOPED_POLICY, trust, at=at)
+        return _judge_records(data, trust, at, revocation)
+    report = verify(data, ENVELOPED_POLICY, trust, at=at, revocation=revocation)
     return ("valid", "OK", "") if report.passed else _refused(data, report.code, report.message)
 
 
-def _judge_records(data: bytes, trust: TrustStore, at: datetime) -> tuple[str, str, str]:
+def _judge_records(
+    data: bytes, trust: TrustStore, at: datetime, revocation: RevocationSource | None
+) -> tuple[str, str, str]:
     """One record, or every record of a list and then the list's own seal: the first fault decides."""
     try:
         for piece, policy in _records(data):
             document = parse_list(piece) if policy is LIST_POLICY else piece
-            report = verify(document, replace(policy, revocation="off"), trust, at=at)
+            report = verify(document, replace(policy, revocation="off"), trust, at=at, revocation=revocation)
             if not report.passed:
                 return _refused(data, report.code, report.message)
     except MalformedDocument as error:
@@ -119,10 +125,20 @@ def judge_plain(data: bytes, expected_form: tuple[bool, bytes] | None) -> tuple[
         document = parse(data, limits=LIST_LIMITS)
     except MalformedDocument as error:
         return _refused(data, error.code, error.message)
-    if any(name in data for name in _ACTIVE):
+    if any(map(_is_of_a_signature, document.root.iter())):
+        return "unsupported", "SIGNED", "holds parts of a signature that the set does not account for"
+    # Names may be spelt with character references: the canonical form has none left.
+    spelt = canonical_bytes(document.root, exclusive=False)
+    if any(name in text for name in _ACTIVE for text in (data, spelt)):
         return "unsupported", "ACTIVE_CONTENT", "asks a reader to include, transform or fetch something"
     if expected_form is not None:
         exclusive, expected = expected_form
         if canonical_bytes(document.root, exclusive=exclusive) != expected:
             return "unsupported", "CANONICAL_OTHER", "canonical form of another node set or method"
     return "valid", "OK", ""
+
+
+def _is_of_a_signature(element: Element) -> bool:
+    """An `Object` alone holds what others sign, and says nothing by itself."""
+    name = local_name(element)
+    return name == "Signature" or (name != "Object" and str(element.tag).startswith(f"{{{_XMLDSIG}}}"))

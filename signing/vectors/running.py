@@ -13,7 +13,7 @@ from typing import Final
 
 from signing.archive import read_archive
 from signing.errors import ArchiveRefused
-from signing.vectors.certificates import CertificateSet
+from signing.vectors.certificates import CERTIFICATE_SUFFIXES, CertificateSet
 from signing.vectors.documents import is_record, judge_document, judge_plain, looks_signed, plain_text
 from signing.vectors.index import KINDS, Line, read_index
 
@@ -24,7 +24,11 @@ _BROKEN: Final = frozenset(
         "Z4_END_DIFFERS", "Z4_UNICODE", "Z8_CRC", "Z8_DATA", "Z8_SIZE", "Z6_PATH",
     }
 )  # fmt: skip
-_CERTIFICATES: Final = (".crt", ".cer", ".der", ".pem")
+_ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+# Folders of nothing but material that serve every set of the index.
+_COMMON: Final = frozenset(
+    {"keys", "certs", "certificates", "pki", "ca", "cas", "trust", "anchors", "roots", "material", "crls", "crl"}
+)
 _MAX_FILE: Final = 256 * 1024 * 1024
 
 
@@ -67,12 +71,17 @@ def run_vectors(folder: Path, *, at: datetime) -> Iterator[Outcome]:
         yield Outcome(line.path, line.expected, got, code, reason, agrees)
 
 
-def _helpers(lines: Sequence[Line]) -> dict[str, list[str]]:
-    """Files of sets that hold nothing but material (`abc-keys`), for the sets of the same origin (`abc`, `abc-01`)."""
+def _helpers(lines: Sequence[Line]) -> dict[str, list[Line]]:
+    """Files of sets that hold nothing but material: `abc-keys` for its origin (`abc`, `abc-01`), `keys` for all."""
     judged = {line.set for line in lines if line.expected != "material"}
     helping = [line for line in lines if line.set not in judged and not line.problem and line.set]
     return {
-        name: [line.path for line in helping if line.set.partition("-")[0] == name.partition("-")[0]] for name in judged
+        name: [
+            line
+            for line in helping
+            if line.set.lower() in _COMMON or line.set.partition("-")[0] == name.partition("-")[0]
+        ]
+        for name in judged
     }
 
 
@@ -87,13 +96,13 @@ def _agrees(expected: str, got: str) -> bool:
 class _Set:
     """The files of one folder, judged with its certificates."""
 
-    def __init__(self, folder: Path, lines: Sequence[Line], helpers: Sequence[str], at: datetime) -> None:
+    def __init__(self, folder: Path, lines: Sequence[Line], helpers: Sequence[Line], at: datetime) -> None:
         self.folder = folder
         self.at = at
-        usable = [line.path for line in lines if not line.problem]
-        self.certificates = CertificateSet(folder, [*usable, *helpers])
-        xml = [path for path in usable if path.lower().endswith((".xml", "response")) or "." not in Path(path).name]
-        self.signed = any(self._looks_signed(path) for path in xml)
+        usable = [line for line in lines if not line.problem]
+        self.certificates = CertificateSet(folder, usable, helpers)
+        # Beside certificates, or a signed file whatever its name, a document without signature has lost its own.
+        self.signed = not self.certificates.is_empty or any(self._looks_signed(line.path) for line in usable)
 
     def _looks_signed(self, path: str) -> bool:
         try:
@@ -112,20 +121,20 @@ class _Set:
         if (self.folder / line.path).stat().st_size > _MAX_FILE:
             return "unsupported", "TOO_LARGE", f"larger than {_MAX_FILE} bytes"
         data = self._bytes(line.path)
-        if suffix == ".zip" or data[:4] in (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"):
+        if suffix == ".zip" or data.startswith(_ZIP):
             return _judge_archive(self.folder / line.path)
-        if suffix in _CERTIFICATES:
+        if suffix in CERTIFICATE_SUFFIXES:
             return self.certificates.judge(data, self.at)
         signed = self.signed or looks_signed(plain_text(data))
         if is_record(data) or (signed and not self._is_canonical_form(line.path, data)):
-            return judge_document(data, self.certificates.trust, self.at)
+            return judge_document(data, self.certificates.trust, self.at, self.certificates.revocation)
         if suffix != ".xml":
             return "unsupported", "NOT_A_DOCUMENT", "a file that only serves other files of its set"
         return judge_plain(data, self._expected_form(line.path))
 
     def _is_canonical_form(self, path: str, data: bytes) -> bool:
         """An unsigned file of a set for canonicalisation, where another file happens to carry a signature."""
-        if looks_signed(plain_text(data)):
+        if looks_signed(plain_text(data)) or not self.certificates.is_empty:
             return False
         name = Path(path).name
         return name.endswith(("_c14n.xml", "_c14nized.xml", "_exclusive.xml")) or self._expected_form(path) is not None
