@@ -15,7 +15,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from signing.errors import SigningError
-from signing.revocation import RevocationCache
+from signing.revocation import RevocationCache, is_ahead
 from signing.trust import RevocationState
 
 OCSP_REQUEST_TYPE = "application/ocsp-request"
@@ -23,7 +23,9 @@ _WRONG = (ValueError, TypeError, x509.UnsupportedGeneralNameType, x509.Duplicate
 
 
 class EvidenceUnusable(SigningError):
-    """The bytes prove nothing: CRL_UNREADABLE, CRL_NOT_BY_ISSUER, OCSP_UNREADABLE, OCSP_NOT_BY_ISSUER."""
+    """The bytes prove nothing: CRL_UNREADABLE, CRL_NOT_BY_ISSUER, OCSP_UNREADABLE, OCSP_NOT_BY_ISSUER; or nothing
+    yet: EVIDENCE_AHEAD.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,8 @@ def is_list(data: bytes) -> bool:
     return True
 
 
-def read_list(data: bytes, issuer: bytes) -> Evidence:
-    """A CRL (PEM or DER) that `issuer` (DER) signed. Raises `EvidenceUnusable`."""
+def read_list(data: bytes, issuer: bytes, *, now: datetime) -> Evidence:
+    """A CRL (PEM or DER) that `issuer` (DER) signed, made by `now`. Raises `EvidenceUnusable`."""
     try:
         crl = _load_list(data)
         authority = x509.load_der_x509_certificate(issuer)
@@ -85,11 +87,13 @@ def read_list(data: bytes, issuer: bytes) -> Evidence:
     cache = RevocationCache()
     if crl.issuer != authority.subject or cache.add_crl(der) is None or not cache.is_signed_by(der, issuer):
         raise EvidenceUnusable("CRL_NOT_BY_ISSUER", "Danh sách thu hồi (CRL) không do đúng cơ quan cấp chứng thư ký.")
-    return Evidence(der, hashlib.sha256(der).hexdigest(), crl.last_update_utc, crl.next_update_utc)
+    made = crl.last_update_utc
+    _refuse_ahead(made, now)
+    return Evidence(der, hashlib.sha256(der).hexdigest(), made, crl.next_update_utc)
 
 
-def read_answer(data: bytes, certificate: bytes, issuer: bytes) -> Evidence:
-    """An OCSP answer on `certificate`, signed by `issuer` or its delegate. Raises `EvidenceUnusable`."""
+def read_answer(data: bytes, certificate: bytes, issuer: bytes, *, now: datetime) -> Evidence:
+    """An OCSP answer on `certificate`, signed by `issuer` or its delegate, made by `now`. Raises `EvidenceUnusable`."""
     cache = RevocationCache()
     digest = cache.add_ocsp(data)
     if digest is None:
@@ -98,7 +102,16 @@ def read_answer(data: bytes, certificate: bytes, issuer: bytes) -> Evidence:
     made = answer.this_update_utc
     if cache.status(certificate, issuer, at=made, now=made).state is RevocationState.UNKNOWN:
         raise EvidenceUnusable("OCSP_NOT_BY_ISSUER", "Câu trả lời OCSP không do nơi có thẩm quyền ký.")
-    return Evidence(data, digest, answer.this_update_utc, answer.next_update_utc)
+    _refuse_ahead(made, now)
+    return Evidence(data, digest, made, answer.next_update_utc)
+
+
+def _refuse_ahead(made: datetime, now: datetime) -> None:
+    # Kept, it would stand as the newest and hide what later, rightly dated evidence tells.
+    if is_ahead(made, now):
+        raise EvidenceUnusable(
+            "EVIDENCE_AHEAD", "Thông tin thu hồi ghi thời điểm phát hành ở tương lai. Hãy kiểm tra đồng hồ máy chủ."
+        )
 
 
 def _load_list(data: bytes) -> x509.CertificateRevocationList:

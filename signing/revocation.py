@@ -3,7 +3,8 @@
 `RevocationCache.as_of` gives the `RevocationSource` of the house. It never reaches for the network: `signing.online`
 fetches in the background and adds what it got. Evidence is judged for the signing time: a later list still tells of an
 earlier revocation, and one that has run out by then proves nothing. It also must be fresh when the verdict is reached:
-after a list or an answer older than `Freshness` allows, anything may have been revoked.
+after a list or an answer older than `Freshness` allows, anything may have been revoked. What is dated ahead of the
+verdict clears nobody yet.
 """
 
 import hashlib
@@ -13,10 +14,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509 import ocsp
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from signing.trust.answers import answer_reason, asks_of, is_answer_understood, signer_of, tells_of_expired
 from signing.trust.lists import (
     UNREADABLE,
     Name,
@@ -33,6 +34,17 @@ from signing.trust.revoked import STALE, RevocationAnswer, RevocationState
 
 # RFC 6960 § 4.2.2.2.1 and RFC 5280 § 5.1.2.5: without nextUpdate the answer speaks for its own moment only.
 _WITHOUT_NEXT = timedelta(hours=24)
+# How far the clock of whoever made the evidence may run before ours.
+AHEAD = timedelta(minutes=5)
+_HOLD = x509.ReasonFlags.certificate_hold.value
+# What ends a responder's work, but casts no doubt on what it said before.
+_RETIRED = frozenset(
+    reason.value
+    for reason in (
+        x509.ReasonFlags.affiliation_changed, x509.ReasonFlags.superseded, x509.ReasonFlags.cessation_of_operation,
+        x509.ReasonFlags.certificate_hold,
+    )
+)  # fmt: skip
 _EVER = datetime.min.replace(tzinfo=UTC)
 _MOST_ANSWERS = 50_000
 
@@ -82,6 +94,20 @@ class _Good:
     until: datetime
     made: datetime
     answer: RevocationAnswer
+    # the revocation that it tells of; None when it tells of none
+    before: datetime | None = None
+
+    def speaks_of(self, at: datetime) -> bool:
+        return self.since <= at <= self.until and (self.before is None or at < self.before)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A revocation, and when the evidence that tells of it was produced."""
+
+    answer: RevocationAnswer
+    at: datetime
+    made: datetime
 
 
 @dataclass(slots=True)
@@ -91,8 +117,22 @@ class _Known:
     generation: int
     is_authority: bool
     not_after: datetime
-    revoked: list[RevocationAnswer] = field(default_factory=list)
+    revoked: list[_Told] = field(default_factory=list)
     good: list[_Good] = field(default_factory=list)
+
+    def revocation(self, at: datetime, now: datetime) -> RevocationAnswer | None:
+        """The earliest revocation that stands at the time `at`, as known at `now`."""
+        for told in self.revoked:
+            if told.at <= at and not self._is_lifted(told, min(at, now + AHEAD)):
+                return told.answer
+        return None
+
+    def _is_lifted(self, told: _Told, by: datetime) -> bool:
+        # RFC 5280 § 5.3.1: only a hold ends. It ended at the latest when newer evidence no longer told of it; nobody
+        # says when before, so that a signature of the time between stays refused.
+        return told.answer.reason == _HOLD and any(
+            proof.before is None and told.made < proof.made <= by for proof in self.good
+        )
 
     def proves(self, proof: _Good, at: datetime, now: datetime, freshness: Freshness) -> bool:
         """Whether `proof` answers at `now` for a signature of the time `at`, of which it speaks."""
@@ -124,6 +164,7 @@ class RevocationCache:
         self._singles: dict[int, list[_Single]] = defaultdict(list)
         self._known: set[str] = set()
         self._signed: dict[tuple[str, str], bool] = {}
+        self._signers: dict[tuple[str, str], x509.Certificate | None] = {}
         self._answers: dict[tuple[bytes, bytes], _Known] = {}
         self._lock = threading.Lock()
 
@@ -150,7 +191,7 @@ class RevocationCache:
         """Add an OCSP answer (DER); its SHA-256, or None when it answers nothing."""
         try:
             answer = ocsp.load_der_ocsp_response(data)
-            if answer.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+            if answer.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL or not is_answer_understood(answer):
                 return None
             digest, start = hashlib.sha256(data).hexdigest(), answer.this_update_utc
             entry = _Single(answer, digest, start, answer.next_update_utc or start + _WITHOUT_NEXT)
@@ -185,10 +226,10 @@ class RevocationCache:
         if known is None:
             return RevocationAnswer(RevocationState.UNKNOWN, detail="CERTIFICATE_UNREADABLE")
         # A revocation told by anyone entitled to tell it outweighs every list that does not know of it yet.
-        for told in known.revoked:
-            if told.revoked_at is not None and told.revoked_at <= at:
-                return told
-        spoken = [proof for proof in known.good if proof.since <= at <= proof.until]
+        revocation = known.revocation(at, now)
+        if revocation is not None:
+            return revocation
+        spoken = [proof for proof in known.good if proof.speaks_of(at) and not is_ahead(proof.made, now)]
         for proof in spoken:
             if known.proves(proof, at, now, freshness):
                 return proof.answer
@@ -207,7 +248,7 @@ class RevocationCache:
             return None
         self._by_lists(leaf, authority, issuer, known)
         self._by_singles(leaf, authority, issuer, known)
-        known.revoked.sort(key=lambda answer: answer.revoked_at or datetime.max.replace(tzinfo=UTC))
+        known.revoked.sort(key=lambda told: told.at)
         with self._lock:
             if len(self._answers) >= _MOST_ANSWERS:
                 self._answers.clear()
@@ -228,25 +269,27 @@ class RevocationCache:
             # A list made later is as good, as long as the certificate had not expired and fallen off it.
             start = _EVER if leaf.not_valid_after_utc >= item.start else item.start
             if item.clears:
-                known.good.append(_Good(start, item.end, item.start, _good(item.sha256)))
+                known.good.append(_Good(start, item.end, item.start, _good(item.sha256), revoked_at))
             if entry is not None and revoked_at is not None:
-                known.revoked.append(_revoked(revoked_at, reason_of(entry), item.sha256))
+                known.revoked.append(_revoked(revoked_at, reason_of(entry), item))
 
     def _by_singles(self, leaf: x509.Certificate, authority: x509.Certificate, issuer: bytes, known: "_Known") -> None:
         with self._lock:
             singles = list(self._singles.get(leaf.serial_number, ()))
         for item in singles:
             try:
-                if not _asks_of(item.answer, leaf, authority) or not self._is_answered(item, authority, issuer):
+                if not asks_of(item.answer, leaf, authority) or not self._is_answered(item, authority, issuer):
                     continue
                 status, revoked_at = item.answer.certificate_status, item.answer.revocation_time_utc
+                remembers = leaf.not_valid_after_utc >= item.start or tells_of_expired(item.answer, leaf)
             except UNREADABLE:
                 continue
             if status is ocsp.OCSPCertStatus.REVOKED and revoked_at is not None:
-                known.revoked.append(_revoked(revoked_at, _ocsp_reason(item.answer), item.sha256))
-            elif status is not ocsp.OCSPCertStatus.GOOD:
-                continue
-            known.good.append(_Good(_EVER, item.end, item.start, _good(item.sha256)))
+                known.revoked.append(_revoked(revoked_at, answer_reason(item.answer), item))
+                known.good.append(_Good(_EVER, item.end, item.start, _good(item.sha256), revoked_at))
+            elif status is ocsp.OCSPCertStatus.GOOD:
+                # Of a certificate that has expired a responder may have forgotten all, like a list.
+                known.good.append(_Good(_EVER if remembers else item.start, item.end, item.start, _good(item.sha256)))
 
     def _is_signed(self, item: _List, authority: x509.Certificate, issuer: bytes) -> bool:
         key = (item.sha256, hashlib.sha256(issuer).hexdigest())
@@ -263,62 +306,27 @@ class RevocationCache:
 
     def _is_answered(self, item: _Single, authority: x509.Certificate, issuer: bytes) -> bool:
         key = (item.sha256, hashlib.sha256(issuer).hexdigest())
-        if key not in self._signed:
-            self._signed[key] = any(_ocsp_signed_by(item.answer, one) for one in _responders(item.answer, authority))
-        return self._signed[key]
+        if key not in self._signers:
+            self._signers[key] = signer_of(item.answer, authority)
+        signer = self._signers[key]
+        if signer is None or signer == authority:
+            return signer is not None
+        # A delegate may be revoked itself: what the lists at hand say of it counts. (Its own answers would not.)
+        delegate = _Known(0, False, signer.not_valid_after_utc)
+        self._by_lists(signer, authority, issuer, delegate)
+        compromised = any(told.answer.reason not in _RETIRED for told in delegate.revoked)
+        return not compromised and delegate.revocation(item.start, item.start) is None
 
 
-def _ocsp_reason(answer: ocsp.OCSPResponse) -> str:
-    try:
-        return str(answer.revocation_reason or "")
-    except UNREADABLE:
-        return ""
+def is_ahead(made: datetime, now: datetime) -> bool:
+    """Whether evidence is dated later than the clocks of two machines may differ."""
+    return made > now + AHEAD
 
 
 def _good(evidence: str) -> RevocationAnswer:
     return RevocationAnswer(RevocationState.GOOD, evidence=(evidence,))
 
 
-def _revoked(at: datetime, reason: str, evidence: str) -> RevocationAnswer:
-    return RevocationAnswer(RevocationState.REVOKED, revoked_at=at, reason=reason, evidence=(evidence,))
-
-
-def _asks_of(answer: ocsp.OCSPResponse, leaf: x509.Certificate, authority: x509.Certificate) -> bool:
-    # The CertID hashes bind the answer to this issuer: a serial alone is anybody's.
-    try:
-        request = ocsp.OCSPRequestBuilder().add_certificate(leaf, authority, answer.hash_algorithm).build()
-    except UNREADABLE:
-        return False
-    same = answer.issuer_name_hash == request.issuer_name_hash and answer.issuer_key_hash == request.issuer_key_hash
-    return same and answer.serial_number == leaf.serial_number
-
-
-def _responders(answer: ocsp.OCSPResponse, authority: x509.Certificate) -> list[x509.Certificate]:
-    """RFC 6960 § 4.2.2.2: the issuer itself, or whom it named for this with a certificate of its own."""
-    return [authority, *(one for one in answer.certificates if _is_delegate(one, authority, answer.this_update_utc))]
-
-
-def _is_delegate(certificate: x509.Certificate, authority: x509.Certificate, at: datetime) -> bool:
-    try:
-        certificate.verify_directly_issued_by(authority)
-        purposes = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except UNREADABLE:
-        return False
-    in_time = certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc
-    return in_time and ExtendedKeyUsageOID.OCSP_SIGNING in purposes
-
-
-def _ocsp_signed_by(answer: ocsp.OCSPResponse, signer: x509.Certificate) -> bool:
-    algorithm, public = answer.signature_hash_algorithm, signer.public_key()
-    if algorithm is None or algorithm.name in ("md5", "sha1"):
-        return False
-    try:
-        if isinstance(public, rsa.RSAPublicKey):
-            public.verify(answer.signature, answer.tbs_response_bytes, padding.PKCS1v15(), algorithm)
-            return True
-        if isinstance(public, ec.EllipticCurvePublicKey):
-            public.verify(answer.signature, answer.tbs_response_bytes, ec.ECDSA(algorithm))
-            return True
-    except UNREADABLE:
-        return False
-    return False
+def _revoked(at: datetime, reason: str, item: _List | _Single) -> _Told:
+    answer = RevocationAnswer(RevocationState.REVOKED, revoked_at=at, reason=reason, evidence=(item.sha256,))
+    return _Told(answer, at, item.start)

@@ -130,7 +130,7 @@ def _ask(source: EvidenceSource, now: datetime) -> int:
     issuer = _certificate(source.issuer_sha256)
     if source.kind == EvidenceSource.Kind.CRL:
         limit = trust_conf().max_list_bytes
-        found = distribution.read_list(online.fetch(source.url, trust_conf().link, limit=limit), issuer)
+        found = distribution.read_list(online.fetch(source.url, trust_conf().link, limit=limit), issuer, now=now)
         new = keep_list(found, issuer, source=source.url, now=now)
     else:
         certificate = _certificate(source.certificate_sha256)
@@ -139,7 +139,7 @@ def _ask(source: EvidenceSource, now: datetime) -> int:
             return 0
         question = distribution.ocsp_request(certificate, issuer)
         data = online.post(source.url, question, distribution.OCSP_REQUEST_TYPE, trust_conf().link, limit=1 << 20)
-        found = distribution.read_answer(data, certificate, issuer)
+        found = distribution.read_answer(data, certificate, issuer, now=now)
         new = _keep_answer(found, source, now)
     if found.next_update is not None and found.next_update <= now:
         # Kept, for it may prove something of the past; but the source gives nothing for today.
@@ -223,9 +223,9 @@ def load_list(*, data: bytes, source: str, now: datetime) -> bool:
     """A list that came as a file. Raises `EvidenceUnusable` when no known authority signed it."""
     for issuer in _authorities():
         try:
-            found = distribution.read_list(data, issuer)
+            found = distribution.read_list(data, issuer, now=now)
         except EvidenceUnusable as problem:
-            if problem.code == "CRL_UNREADABLE":
+            if problem.code != "CRL_NOT_BY_ISSUER":
                 raise
             continue
         return keep_list(found, issuer, source=source, now=now)

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.db import connection
-from django.db.models import Max, Min
+from django.db.models import F, Max, Min
 
 from portal.schools.conf import trust_conf
 from portal.schools.models import CertificateEvidence, EvidenceSource, OcspAnswer, RevocationList, SeenCertificate
 from signing import distribution
-from signing.revocation import RevocationCache
+from signing.revocation import AHEAD, RevocationCache
 from signing.trust import RevocationAnswer, RevocationState
 
 _Range = tuple[datetime, datetime]
@@ -89,7 +89,9 @@ def _current() -> _Evidence:
 
 def _load(marks: tuple[int | None, ...]) -> _Evidence:
     evidence = _Evidence(marks)
-    newest = RevocationList.objects.order_by("issuer_sha256", "-this_update").distinct("issuer_sha256")
+    # One that was dated ahead when it came is not the newest: it would hide what came after it.
+    timely = RevocationList.objects.filter(this_update__lte=F("fetched_at") + AHEAD)
+    newest = timely.order_by("issuer_sha256", "-this_update").distinct("issuer_sha256")
     for der in newest.values_list("der", flat=True):
         evidence.cache.add_crl(bytes(der))
     return evidence

@@ -129,9 +129,9 @@ def test_bytes_that_are_no_evidence_raise_only_the_named_error(authority, leaf):
     der = leaf.public_bytes(Encoding.DER)
     for data in (b"", b"x", b"\x30\x80", authority.der):
         with pytest.raises(distribution.EvidenceUnusable):
-            distribution.read_list(data, authority.der)
+            distribution.read_list(data, authority.der, now=NOW)
         with pytest.raises(distribution.EvidenceUnusable):
-            distribution.read_answer(data, der, authority.der)
+            distribution.read_answer(data, der, authority.der, now=NOW)
         assert distribution.list_addresses(data) == ()
         assert not distribution.is_list(data)
     assert not RevocationList.objects.exists()

@@ -210,12 +210,33 @@ def test_a_list_of_the_signing_time_is_found_when_the_newest_no_longer_tells(cas
     assert before.state is RevocationState.GOOD
     far = NOW + timedelta(days=3000)  # the certificate has expired: it stands on no list any more
     row = RevocationList.objects.filter(issuer_sha256=_sha256(issuer)).get()
-    evidence = refresh.distribution.read_list(revocation_list(cast.pki, cast.pki.public_issuer, 12, far), issuer)
+    data = revocation_list(cast.pki, cast.pki.public_issuer, 12, far)
+    evidence = refresh.distribution.read_list(data, issuer, now=far)
     refresh.keep_list(evidence, issuer, source="", now=far)
     asked = witness(now=far)
     assert asked.status(leaf, issuer, at=NOW).state is RevocationState.GOOD
     asked.keep(now=far)
     assert row.sha256 in CertificateEvidence.objects.get().evidence
+
+
+def test_a_list_dated_ahead_is_never_stored_and_one_from_before_is_not_the_newest(cast, server):
+    issuer = cast.pki.public_issuer
+    ahead = revocation_list(cast.pki, issuer, 12, NOW + timedelta(days=300))
+    with pytest.raises(refresh.EvidenceUnusable) as refused:
+        refresh.load_list(data=ahead, source="", now=NOW)
+    assert refused.value.code == "EVIDENCE_AHEAD"
+    assert not RevocationList.objects.exists()
+
+    refresh.load_list(data=revocation_list(cast.pki, issuer, 12, NOW), source="", now=NOW)
+    stored = RevocationList.objects.get()
+    der = issuer.identity.der
+    evidence = refresh.distribution.read_list(ahead, der, now=NOW + timedelta(days=300))
+    refresh.keep_list(evidence, der, source="", now=NOW)  # as it was taken once, before such dates were refused
+    leaf = cast.pki.person(cast.made("02").teachers[0], cast.made("02")).der
+    asked = witness(now=NOW)
+    assert asked.status(leaf, der, at=NOW).state is RevocationState.GOOD
+    asked.keep(now=NOW)
+    assert CertificateEvidence.objects.get().evidence == [stored.sha256]
 
 
 def test_certificates_met_are_kept_once_with_their_issuers(cast, hand_in, lists):
