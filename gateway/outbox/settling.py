@@ -266,13 +266,19 @@ def _keep_receipt(claim: Claim, change: _Change, now: datetime) -> None:
     if change.evidence is None:
         return
     verdicts = change.outcome in (AttemptOutcome.JUDGED, AttemptOutcome.PACKAGE_REFUSED)
+    kind = ReceiptKind.VERDICTS if verdicts else ReceiptKind.ACKNOWLEDGEMENT
+    sha256 = hashlib.sha256(change.evidence.body).digest()
+    kept = Receipt.objects.filter(submission_id=claim.submission_id, kind=kind).order_by("-pk")
+    newest = kept.values_list("sha256", "http_status").first()
+    if newest is not None and (bytes(newest[0]), newest[1]) == (sha256, change.evidence.http_status):
+        return  # a question asked again, answered as before: nothing that the newest one does not prove
     Receipt.objects.create(
         submission_id=claim.submission_id,
         attempt_id=claim.attempt_id,
-        kind=ReceiptKind.VERDICTS if verdicts else ReceiptKind.ACKNOWLEDGEMENT,
+        kind=kind,
         http_status=change.evidence.http_status,
         body=zlib.compress(change.evidence.body),
-        sha256=hashlib.sha256(change.evidence.body).digest(),
+        sha256=sha256,
         received_at=now,
     )
 

@@ -250,3 +250,17 @@ def test_a_true_receipt_is_kept_raw_with_its_digest(peer: Peer, enqueue: Callabl
     body = zlib.decompress(bytes(kept.body))
     assert bytes(kept.sha256) == sha256(body).digest()
     assert json.loads(body)["extra"] == "lạ"
+
+
+def test_an_answer_that_says_the_same_again_is_kept_once(peer: Peer, enqueue: Callable[..., UUID], act: Act) -> None:
+    """Receipts are never deleted, and a package may be asked about for days."""
+    serve(peer, lambda request: as_json(good(request)))
+    enqueue("a", "b")
+    act()
+    first = [accepted("a")]
+    for lines in (first, first, [accepted("a", error="lạ")], first, first):
+        serve(peer, lambda request, lines=lines: judged(request, lines))  # type: ignore[misc]
+        assert act(Purpose.COLLECT).state == "ACKNOWLEDGED"
+    kept = [bytes(one) for one in Receipt.objects.filter(kind="VERDICTS").values_list("sha256", flat=True)]
+    assert len(kept) == 3, "each time that it changed, and where it changed back"
+    assert kept[0] == kept[2]
