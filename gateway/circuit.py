@@ -14,7 +14,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Greatest
 
 from gateway import calendar, notices, outbox, unforeseen
@@ -28,8 +28,15 @@ from gateway.states import EndpointState
 logger = logging.getLogger(__name__)
 
 # Causes that no probe can disprove: a person must act and then resume.
-_BY_PERSON: Final = frozenset({"SEAL_REFUSED", "BY_OFFICER"})
+_OFFICER: Final = "BY_OFFICER"
+_SEAL: Final = "SEAL_REFUSED"
+_BY_PERSON: Final = frozenset({_SEAL, _OFFICER})
+# So long after a resumption the same cause is no news, and one answer proves nothing about the line.
 _RELAPSE: Final = timedelta(minutes=15)
+# From this relapse on whoever closed the line waits apart, so that the others get through meanwhile; the wait is
+# shorter than `_RELAPSE`, or each time would be news again.
+_SUSPECTED: Final = 2
+_APART: Final = timedelta(minutes=5)
 _QUIET: Final = timedelta(seconds=10)
 
 
@@ -40,14 +47,23 @@ def row(description: EndpointDescription) -> Endpoint:
 
 
 def pause(
-    endpoint: Endpoint, cause: str, message: str, *, description: EndpointDescription, now: datetime, rng: Random
+    endpoint: Endpoint,
+    cause: str,
+    message: str,
+    *,
+    description: EndpointDescription,
+    now: datetime,
+    rng: Random,
+    submission: UUID | None = None,
 ) -> bool:
-    """Pause an open endpoint. True for the one caller who really did it."""
+    """Pause an open endpoint, or give a closed one a cause that only a person can lift. True for the one caller who
+    really did it. `submission` is what was on the wire."""
     with transaction.atomic():
         row = Endpoint.objects.select_for_update().get(pk=endpoint.pk)
         if row.state != EndpointState.OPEN:
-            return False
-        again = row.last_cause == cause and row.resumed_at is not None and now - row.resumed_at < _RELAPSE
+            return cause in _BY_PERSON and _take_over(row, cause, message, now=now)
+        recent = row.resumed_at is not None and now - row.resumed_at < _RELAPSE
+        again = recent and row.last_cause == cause and cause not in _BY_PERSON
         relapses = row.relapses + 1 if again else 0
         Endpoint.objects.filter(pk=row.pk).update(
             state=EndpointState.PAUSED,
@@ -58,9 +74,30 @@ def pause(
             paused_at=now,
             next_probe_at=None if cause in _BY_PERSON else now + _probe_delay(relapses, description, rng),
             probes_made=0,
+            last_failed=submission or row.last_failed,
         )
         if not again:
             _announce("PAUSED", endpoint, cause, message, now=now)
+    return True
+
+
+def _take_over(row: Endpoint, cause: str, message: str, *, now: datetime) -> bool:
+    """From now on no probe opens this closed line. An officer's stop stands above a refused seal (who mends the seal
+    and lets the line go on must not undo the stop), and the sentence holds both."""
+    both = row.cause in _BY_PERSON
+    if both and cause in (row.cause, row.last_cause):
+        return False
+    sentence = message
+    if both:
+        sentence = f"{message}; {row.cause_message}" if cause == _OFFICER else f"{row.cause_message}; {message}"
+    Endpoint.objects.filter(pk=row.pk).update(
+        cause=_OFFICER if both else cause,
+        last_cause=_SEAL if both else cause,
+        cause_message=sentence,
+        next_probe_at=None,
+        relapses=0,
+    )
+    _announce("PAUSED", row, cause, message, now=now)
     return True
 
 
@@ -94,7 +131,8 @@ def note_success(endpoint: Endpoint, *, now: datetime) -> None:
     if not endpoint.relapses:
         return
     with transaction.atomic():
-        if open_now.filter(relapses__gt=0).update(relapses=0, last_cause=""):
+        # What passes between two relapses proves only that not everything is refused.
+        if open_now.filter(relapses__gt=0, resumed_at__lte=now - _RELAPSE).update(relapses=0, last_cause=""):
             _announce("RESUMED", endpoint, "", "Đường truyền đã thông thật sự.", now=now)
 
 
@@ -111,12 +149,17 @@ def may_send(endpoint: Endpoint, *, description: EndpointDescription, now: datet
 
 
 def probe(client: MinistryClient, *, now: datetime, rng: Random) -> bool | None:
-    """The one probe that is due: True = open again, False = still closed, None = not due or another worker's."""
+    """The one probe that is due: True = open again, False = still closed, None = not due, another worker's, or about a
+    pause that has ended or changed meanwhile."""
     description = client.description
     endpoint = row(description)
     delay = _probe_delay(endpoint.probes_made + endpoint.relapses + 1, description, rng)
     mine = Endpoint.objects.filter(
-        pk=endpoint.pk, state=EndpointState.PAUSED, next_probe_at__lte=now, probes_made=endpoint.probes_made
+        pk=endpoint.pk,
+        state=EndpointState.PAUSED,
+        paused_at=endpoint.paused_at,
+        next_probe_at__lte=now,
+        probes_made=endpoint.probes_made,
     ).update(next_probe_at=now + delay, probes_made=F("probes_made") + 1)
     if not mine:
         return None
@@ -127,8 +170,7 @@ def probe(client: MinistryClient, *, now: datetime, rng: Random) -> bool | None:
         logger.info("probe failed", extra={"code": problem.code, "endpoint": endpoint.name})
         _tell_new_cause(endpoint, problem)
         return False
-    resume(endpoint, now=now)
-    return True
+    return resume(endpoint, now=now, probed=endpoint.paused_at) or None
 
 
 def _trouble_of(client: MinistryClient) -> MinistryError | None:
@@ -150,8 +192,7 @@ def _tell_new_cause(endpoint: Endpoint, problem: MinistryError) -> None:
     cause, message = problem.code, problem.message
     if not isinstance(problem, LinkRefused):
         cause, message = _named(problem, nothing_left=isinstance(problem, NotSent))
-    paused = Endpoint.objects.filter(pk=endpoint.pk, state=EndpointState.PAUSED).exclude(cause__in=_BY_PERSON)
-    paused.exclude(cause=cause).update(cause=cause, cause_message=message)
+    _in_pause(endpoint, endpoint.paused_at).exclude(cause=cause).update(cause=cause, cause_message=message)
 
 
 def _named(problem: MinistryError, *, nothing_left: bool) -> tuple[str, str]:
@@ -162,11 +203,12 @@ def _named(problem: MinistryError, *, nothing_left: bool) -> tuple[str, str]:
     return cause, f"{CAUSES[cause]} ({problem.message})"
 
 
-def resume(endpoint: Endpoint, *, now: datetime) -> bool:
-    """Open a paused endpoint and release everything that waited because of the line."""
+def resume(endpoint: Endpoint, *, now: datetime, probed: datetime | None = None) -> bool:
+    """Open a paused endpoint and release everything that waited because of the line. With `probed` only the pause that
+    began then, and only if a probe can disprove it: while the probe was on the wire, a person may have come."""
     with transaction.atomic():
-        quiet = Endpoint.objects.filter(pk=endpoint.pk, relapses__gt=0).exists()
-        opened = Endpoint.objects.filter(pk=endpoint.pk, state=EndpointState.PAUSED).update(
+        row = Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+        opened = _in_pause(row, probed).update(
             resumed_at=now,
             state=EndpointState.OPEN,
             cause="",
@@ -179,9 +221,17 @@ def resume(endpoint: Endpoint, *, now: datetime) -> bool:
             last_success_at=now,
         )
         released = outbox.release_all_due(endpoint=endpoint, now=now) if opened else 0
-        if opened and not quiet:
+        if opened and row.last_failed and row.relapses >= _SUSPECTED:
+            outbox.postpone(row.last_failed, until=now + _APART)
+        if opened and not row.relapses:
             _announce("RESUMED", endpoint, "", f"Đường truyền đã thông; {released} gói được gửi tiếp.", now=now)
     return bool(opened)
+
+
+def _in_pause(endpoint: Endpoint, probed: datetime | None) -> QuerySet[Endpoint]:
+    """The row while it is paused; with `probed` only in the pause of then, and never in one that waits for a person."""
+    paused = Endpoint.objects.filter(pk=endpoint.pk, state=EndpointState.PAUSED)
+    return paused.filter(paused_at=probed).exclude(cause__in=_BY_PERSON) if probed else paused
 
 
 def _probe_delay(steps: int, description: EndpointDescription, rng: Random) -> timedelta:

@@ -122,7 +122,15 @@ def judge_line(
         case LeaseEnded():
             pass  # nobody's fault but ours
         case LinkRefused():
-            circuit.pause(endpoint, problem.code, problem.message, description=description, now=now, rng=rng)
+            circuit.pause(
+                endpoint,
+                problem.code,
+                problem.message,
+                description=description,
+                now=now,
+                rng=rng,
+                submission=claim.submission_id,
+            )
         case PackageTooBig():
             sizes.remember(endpoint, claim.document_bytes, description=description, now=now)
         case PackageRefused(blames_items=False):

@@ -1,5 +1,5 @@
 """What an officer, or the endpoint's recovery, may do to the schedule: hold, release, requeue, release everything due,
-and put everything unsent in doubt after a restore.
+postpone one, and put everything unsent in doubt after a restore.
 
 Nothing here changes a document, and nothing permits a second sending while the fate of the first is unknown, save
 `requeue(resend=True)`: the same bytes under the same message id, decided and named by a person.
@@ -134,6 +134,12 @@ def release_all_due(*, endpoint: Endpoint, now: datetime) -> int:
     )
     moved = waiting.exclude(state=SubmissionState.ACKNOWLEDGED).update(next_attempt_at=F("enqueued_at"), failures=0)
     return moved + waiting.filter(state=SubmissionState.ACKNOWLEDGED).update(next_attempt_at=now, failures=0)
+
+
+def postpone(submission_id: UUID, *, until: datetime) -> None:
+    """This one waits although the line is back: each time it was tried the line closed, and others are to pass."""
+    waiting = Submission.objects.filter(pk=submission_id, lease_until__isnull=True, next_attempt_at__lt=until)
+    waiting.update(next_attempt_at=until)
 
 
 def _locked(submission_id: UUID) -> Submission:

@@ -48,7 +48,10 @@ def test_a_cause_the_probe_cannot_see_backs_off_further_and_is_announced_once(
     assert [notice["event"] for notice in NOTICES] == ["PAUSED", "RESUMED"]
     circuit.note_success(endpoint, now=moment)
     endpoint.refresh_from_db()
-    assert (endpoint.relapses, NOTICES[-1]["event"]) == (0, "RESUMED")
+    assert (endpoint.relapses, len(NOTICES)) == (3, 2), "one answer between two relapses is no end of them"
+    circuit.note_success(endpoint, now=moment + timedelta(minutes=15))
+    endpoint.refresh_from_db()
+    assert (endpoint.relapses, NOTICES[-1]["event"], len(NOTICES)) == (0, "RESUMED", 3)
 
 
 def hospitable(request: Request) -> Reply:
