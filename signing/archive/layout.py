@@ -33,6 +33,7 @@ _MASK32: Final = 0xFFFFFFFF
 _ZIP64: Final = 0x0001
 _UNICODE_NAME: Final = 0x7075
 _UNICODE_COMMENT: Final = 0x6375
+_COPY_HEAD: Final = 5  # version, and CRC of what it copies
 # Time stamps and owners of the usual desktop programs; anything else could change what a reader sees.
 _EXTRAS: Final = frozenset({_ZIP64, 0x000A, 0x5455, 0x5855, 0x7855, 0x7875, 0x7075, 0x6375, 0xCAFE, 0xA220})
 _FLAGS_KNOWN: Final = 0x0002 | 0x0004 | 0x0008 | 0x0800
@@ -81,6 +82,20 @@ class Entry:
             return self.raw_name.decode("utf-8")
         except UnicodeDecodeError:
             return self.raw_name.decode("cp437")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name that some reader goes by: the raw one, and the UTF-8 copy beside it."""
+        return (self.name, self.utf8[_COPY_HEAD:].decode("utf-8")) if self.utf8 else (self.name,)
+
+    @property
+    def is_misread(self) -> bool:
+        """The name is said to be UTF-8, and is not."""
+        try:
+            self.raw_name.decode("utf-8")
+        except UnicodeDecodeError:
+            return bool(self.flags & _UTF8_FLAG)
+        return False
 
 
 _ADVICE: Final = {
@@ -265,10 +280,10 @@ def _check_unicode(extra: dict[int, bytes], name: bytes, comment: bytes | None) 
         copy = extra.get(kind)
         if copy is None or text is None:
             continue
-        if len(copy) < 5 or copy[0] != 1 or int.from_bytes(copy[1:5], "little") != zlib.crc32(text):
+        if len(copy) < _COPY_HEAD or copy[0] != 1 or int.from_bytes(copy[1:5], "little") != zlib.crc32(text):
             raise refused("Z4_UNICODE", "Tên UTF-8 kèm theo của một mục trong tệp nén mâu thuẫn.")
         try:
-            copy[5:].decode("utf-8")
+            copy[_COPY_HEAD:].decode("utf-8")
         except UnicodeDecodeError:
             raise refused("Z4_UNICODE", "Tên UTF-8 kèm theo của một mục trong tệp nén sai.") from None
     return extra.get(_UNICODE_NAME, b"")
@@ -344,8 +359,12 @@ def _check_local(file: BinaryIO, entry: Entry) -> int:
     if name != entry.raw_name or utf8 != entry.utf8:
         raise refused("Z4_NAME", "Hai tên của một mục trong tệp nén khác nhau.", entry.name)
     # Bits 1 and 2 only tell how hard the compressor tried.
-    if (flags ^ entry.flags) & ~0x0006 or method != entry.method or day << 16 | clock != entry.stamp or not same:
+    differing = (flags ^ entry.flags) & ~0x0006
+    if differing & ~_UTF8_FLAG or method != entry.method or not same:
         raise refused("Z4_DIFFERS", "Mục lục và phần đầu của một mục trong tệp nén mâu thuẫn.", entry.name)
+    # Careless programs differ in these; the content is the same.
+    if differing or day << 16 | clock != entry.stamp:
+        raise refused("Z4_HEADER", "Mục lục và phần đầu của một mục trong tệp nén mâu thuẫn.", entry.name)
     return entry.offset + _LOCAL.size + len(name) + int(e)
 
 

@@ -7,7 +7,6 @@ declared size; size and CRC must come out right. Folders and desktop litter come
 from __future__ import annotations
 
 import io
-import stat
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,11 +14,9 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from signing.archive.layout import ARCHIVE_LIMITS, DEFLATED, ArchiveLimits, Entry, megabytes, read_layout, refused
+from signing.archive.names import check_names, skip_reason
 
 _CHUNK: Final = 256 * 1024
-_UNIX: Final = 3
-_DARWIN: Final = 19
-_LITTER: Final = frozenset({".ds_store", "thumbs.db", "desktop.ini", ".directory"})
 _ARCHIVES: Final = (
     b"PK\x03\x04",
     b"PK\x05\x06",
@@ -29,7 +26,6 @@ _ARCHIVES: Final = (
     b"BZh",
     b"\xfd7zXZ\x00",
 )
-_ARCHIVE_NAMES: Final = (".zip", ".rar", ".7z", ".gz", ".tgz", ".tar", ".xz", ".bz2", ".jar")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +61,8 @@ def read_archive(source: str | Path | bytes | BinaryIO, limits: ArchiveLimits = 
         file = source
     entries = read_layout(file, limits)
     _check_sizes(entries, limits)
-    _check_names(entries)
-    return (Member(e.name, e.size, e.compressed, _skip_reason(e), e, file) for e in entries)
+    check_names(entries)
+    return (Member(e.name, e.size, e.compressed, skip_reason(e), e, file) for e in entries)
 
 
 def _check_sizes(entries: list[Entry], limits: ArchiveLimits) -> None:
@@ -77,40 +73,6 @@ def _check_sizes(entries: list[Entry], limits: ArchiveLimits) -> None:
             raise refused("Z7_ENTRY", f"Một tệp trong tệp nén vượt giới hạn {megabytes(limits.max_entry)}.", entry.name)
         if entry.size > limits.ratio_from and entry.size > limits.max_ratio * max(entry.compressed, 1):
             raise refused("Z7_RATIO", "Một tệp trong tệp nén có tỉ lệ nén bất thường.", entry.name)
-
-
-def _check_names(entries: list[Entry]) -> None:
-    seen: set[str] = set()
-    for entry in entries:
-        name = entry.name.replace("\\", "/")
-        parts = name.rstrip("/").split("/")
-        # The old code page of Vietnamese desktops may give any character; only what could be a path trick refuses.
-        if not name.strip("/ ") or name.startswith("/") or ".." in parts or ":" in parts[0][1:2] or "\x00" in name:
-            raise refused("Z6_PATH", "Tệp nén có tên đường dẫn không được phép.", entry.name)
-        if _kind(entry) not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise refused("Z6_KIND", "Tệp nén chứa liên kết hoặc tệp đặc biệt.", entry.name)
-        folded = name.rstrip("/").casefold()
-        if folded in seen:
-            raise refused("Z6_DUPLICATE", "Tệp nén có hai tệp trùng tên.", entry.name)
-        seen.add(folded)
-        if _skip_reason(entry) == "folder" and entry.size:
-            raise refused("Z6_KIND", "Tệp nén có thư mục mang nội dung.", entry.name)
-        if _skip_reason(entry) is None and folded.endswith(_ARCHIVE_NAMES):
-            raise refused("Z7_NESTED", "Tệp nén chứa tệp nén khác.", entry.name)
-
-
-def _kind(entry: Entry) -> int:
-    return stat.S_IFMT(entry.attributes >> 16) if entry.made_by >> 8 in (_UNIX, _DARWIN) else 0
-
-
-def _skip_reason(entry: Entry) -> str | None:
-    name = entry.name.replace("\\", "/")
-    if name.endswith("/") or _kind(entry) == stat.S_IFDIR:
-        return "folder"
-    parts = name.casefold().split("/")
-    if parts[0] == "__macosx" or parts[-1] in _LITTER or parts[-1].startswith("._"):
-        return "litter"
-    return None
 
 
 def _inflate(member: Member) -> Iterator[bytes]:

@@ -21,7 +21,7 @@ from signing.vectors.index import KINDS, Line, read_index
 _BROKEN: Final = frozenset(
     {
         "Z1_NOT_ZIP", "Z1_AMBIGUOUS", "Z3_OVERLAP", "Z3_DIRECTORY", "Z4_DIFFERS", "Z4_LOCAL", "Z4_DESCRIPTOR",
-        "Z4_END_DIFFERS", "Z4_UNICODE", "Z8_CRC", "Z8_DATA", "Z8_SIZE", "Z6_PATH",
+        "Z4_END_DIFFERS", "Z8_CRC", "Z8_DATA", "Z8_SIZE", "Z6_PATH",
     }
 )  # fmt: skip
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")

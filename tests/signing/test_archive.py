@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
+import zlib
 
 import pytest
 
@@ -58,6 +60,68 @@ def test_desktop_litter_and_folders_are_skipped_and_told():
 )
 def test_a_trick_is_refused_with_its_code(data, code):
     assert code_of(data) == code
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("a.xml", "./a.xml"), ("d/a.xml", "d//a.xml"), ("d/a.xml", "d\\a.xml"), ("a.xml", "a.xml."),
+        ("a.xml", "a.xml "), ("\u00e9.xml", "e\u0301.xml"), ("a", "a/b.xml"),
+        ("a.xml", "a.xml::$DATA"), ("d /a.xml", "D/a.xml"),
+    ],
+)  # fmt: skip
+def test_two_names_that_are_one_file_on_some_disk_are_refused(first, second):
+    assert code_of(made((first, b"1"), (second, b"2"))) == "Z6_DUPLICATE"
+
+
+@pytest.mark.parametrize(
+    "name", [".. /a", "... /a", ".", "a\nb.xml", "a\x1b[2J.xml", "a\u202egpj.xml", "x/" * 99 + "a"]
+)
+def test_a_name_that_reads_otherwise_than_it_looks_is_refused(name):
+    assert code_of(made((name, b"1"))) == "Z6_NAME"
+
+
+def test_a_name_said_to_be_utf8_that_is_not_is_refused():
+    assert code_of(made(("aé.xml", b"1")).replace("é".encode(), b"\xc3\x28")) == "Z6_NAME"
+
+
+def with_copy(*names: tuple[str, str], stale: bool = False) -> bytes:
+    """Entries with Info-ZIP's UTF-8 copy of their names beside them."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for raw, copy in names:
+            entry = zipfile.ZipInfo(raw)
+            body = b"\1" + struct.pack("<I", zlib.crc32(raw.encode()) ^ stale) + copy.encode()
+            entry.extra = struct.pack("<HH", 0x7075, len(body)) + body
+            archive.writestr(entry, b"<a/>")
+    return out.getvalue()
+
+
+def test_the_copy_of_a_name_is_judged_like_the_name():
+    assert [m.name for m in read_archive(with_copy(("hoc ba.xml", "học bạ.xml")))] == ["hoc ba.xml"]
+    assert code_of(with_copy(("a.xml", "../../etc/x"))) == "Z6_PATH"
+    assert code_of(with_copy(("a.xml", "/etc/x"))) == "Z6_PATH"
+    assert code_of(with_copy(("a.xml", "c.xml"), ("b.xml", "c.xml"))) == "Z6_DUPLICATE"
+    assert code_of(with_copy(("a.xml", "b.xml"), ("b.xml", "c.xml"))) == "Z6_DUPLICATE"
+    assert code_of(with_copy(("a.xml", "b.zip"))) == "Z7_NESTED"
+    assert code_of(with_copy(("a.xml", "b.xml"), stale=True)) == "Z4_UNICODE"
+
+
+@pytest.mark.parametrize("system", [0, 3, 10, 19, 30])
+def test_a_link_is_one_whoever_claims_to_have_made_it(system):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        entry = zipfile.ZipInfo("a.xml")
+        entry.create_system, entry.external_attr = system, 0o120777 << 16
+        archive.writestr(entry, b"/etc/passwd")
+    assert code_of(out.getvalue()) == "Z6_KIND"
+
+
+@pytest.mark.parametrize(("name", "at", "bits"), [("a.xml", 10, 1), ("é.xml", 7, 8)], ids=["time", "utf8 flag"])
+def test_headers_that_differ_where_no_content_hangs_on_it_have_a_code_of_their_own(name, at, bits):
+    data = bytearray(made((name, b"1")))
+    data[at] ^= bits
+    assert code_of(bytes(data)) == "Z4_HEADER"
 
 
 def test_limits_hold():
