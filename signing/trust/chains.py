@@ -10,8 +10,8 @@ import asyncio
 import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, cast
 
@@ -52,6 +52,9 @@ class Chain:
     since: datetime | None = None
     until: datetime | None = None
     detail: str = ""
+    # what a valid path was found in; `another_way` looks there again
+    store: TrustStore | None = field(default=None, repr=False, compare=False)
+    extra: tuple[CertificateFacts, ...] = field(default=(), repr=False, compare=False)
 
     def holds_at(self, moment: datetime) -> bool:
         """Whether a remembered valid path also answers for this moment."""
@@ -59,36 +62,51 @@ class Chain:
 
 
 _MAX_REMEMBERED = 50_000
+# More than the library's own allowance for clocks: so close to a date, what is found holds for that moment only.
+_CLOSE = timedelta(seconds=5)
 _lock = threading.Lock()
 
 
 def build_chain(
-    leaf: CertificateFacts, trust: TrustStore, *, at: datetime, extra: Sequence[CertificateFacts] = ()
-) -> Chain:
-    """The path from `leaf` to an anchor as of the time `at`. `extra` are certificates that came with the signature."""
+    leaf: CertificateFacts, trust: TrustStore, *, at: datetime, extra: Sequence[CertificateFacts] = (),
+    avoiding: frozenset[str] = frozenset(),
+) -> Chain:  # fmt: skip
+    """The path from `leaf` to an anchor as of the time `at`. `extra` are certificates that came with the signature.
+
+    `avoiding`: SHA-256 of certificates through which it must not lead.
+    """
     if at < leaf.not_before:
         return Chain(ChainVerdict.NOT_YET_VALID, (leaf,), detail=leaf.common_name)
     if at > leaf.not_after:
         return Chain(ChainVerdict.EXPIRED, (leaf,), detail=leaf.common_name)
     # A store's own path serves every signature of the certificate, whatever came along with it.
-    remembered: Chain | None = trust.remembered.get(leaf.sha256)
+    found = (leaf.sha256, avoiding)
+    remembered: Chain | None = trust.remembered.get(found)
     if remembered is not None and remembered.holds_at(at):
         return remembered
-    # A path that there is not is looked for again with other companions; one that broke a rule, for another moment too.
-    missing = (leaf.sha256, *sorted(item.sha256 for item in extra))
-    failed = (at, *missing)
-    for key in (missing, failed):
-        if key in trust.remembered:
-            return cast("Chain", trust.remembered[key])
-    chain = _validate(leaf, trust, at, extra)
-    match chain.verdict:
-        case ChainVerdict.VALID:
-            _remember(trust, leaf.sha256, chain)
-        case ChainVerdict.NOT_FOUND:
-            _remember(trust, missing, chain)
-        case _:
-            _remember(trust, failed, chain)
+    # One that was not found is looked for again with other companions, or when other certificates are in force.
+    failed = (*found, _season(at, (leaf, *trust.intermediates, *extra)), *sorted(item.sha256 for item in extra))
+    if failed in trust.remembered:
+        return cast("Chain", trust.remembered[failed])
+    chain = _validate(leaf, trust, at, extra, avoiding)
+    _remember(trust, found if chain.verdict is ChainVerdict.VALID else failed, chain)
     return chain
+
+
+def another_way(chain: Chain, *, at: datetime, avoiding: frozenset[str]) -> Chain | None:
+    """Another valid path for the leaf of a valid `chain`: a cross or renewed authority has several certificates."""
+    if chain.store is None:
+        return None
+    way = build_chain(chain.certificates[0], chain.store, at=at, extra=chain.extra, avoiding=avoiding)
+    return way if way.verdict is ChainVerdict.VALID else None
+
+
+def _season(at: datetime, certificates: Sequence[CertificateFacts]) -> int | datetime:
+    """The same number for moments between which no certificate begins or ends."""
+    dates = [date for item in certificates for date in (item.not_before, item.not_after)]
+    if any(abs(at - date) < _CLOSE for date in dates):
+        return at
+    return sum(date < at for date in dates)
 
 
 def _remember(trust: TrustStore, key: object, chain: Chain) -> None:
@@ -98,14 +116,17 @@ def _remember(trust: TrustStore, key: object, chain: Chain) -> None:
         trust.remembered[key] = chain
 
 
-def _validate(leaf: CertificateFacts, trust: TrustStore, at: datetime, extra: Sequence[CertificateFacts]) -> Chain:
+def _validate(
+    leaf: CertificateFacts, trust: TrustStore, at: datetime, extra: Sequence[CertificateFacts], avoiding: frozenset[str]
+) -> Chain:
     # Whoever says that it issues nothing is trusted for itself alone, however it came among the anchors.
     anchors = [item for item in trust.anchors if item.may_issue or item.sha256 == leaf.sha256]
     if not anchors:
         return Chain(ChainVerdict.NOT_FOUND, (leaf,))
+    shunned = avoiding | {leaf.sha256}
     context = ValidationContext(
         trust_roots=[_asn1(item) for item in anchors],
-        other_certs=[_asn1(item) for item in (*trust.intermediates, *extra) if item.sha256 != leaf.sha256],
+        other_certs=[_asn1(item) for item in (*trust.intermediates, *extra) if item.sha256 not in shunned],
         moment=at,
         allow_fetching=False,
         revocation_mode="soft-fail",
@@ -113,7 +134,7 @@ def _validate(leaf: CertificateFacts, trust: TrustStore, at: datetime, extra: Se
     validator = CertificateValidator(_asn1(leaf), validation_context=context)
     try:
         path = _run(validator.async_validate_path())
-        return _found(path)
+        return _found(path, trust, extra)
     except (PathBuildingError, ValidationError) as error:
         return Chain(_verdict(error), (leaf,), detail=str(error))
     except Exception as error:
@@ -159,7 +180,7 @@ def _run(coroutine: Any) -> Any:
     return result[0]
 
 
-def _found(path: Any) -> Chain:
+def _found(path: Any, trust: TrustStore, extra: Sequence[CertificateFacts]) -> Chain:
     certificates = [read_certificate(item.dump()) for item in path]
     anchor = path.trust_anchor.certificate
     if anchor is not None and certificates[-1:] != [read_certificate(anchor.dump())]:
@@ -174,6 +195,8 @@ def _found(path: Any) -> Chain:
         tuple(certificates),
         max(item.not_before for item in dated),
         min(item.not_after for item in dated),
+        store=trust,
+        extra=tuple(extra),
     )
 
 

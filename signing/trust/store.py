@@ -28,7 +28,7 @@ class TrustStore:
     anchors: tuple[CertificateFacts, ...]
     intermediates: tuple[CertificateFacts, ...] = ()
     digest: str = ""
-    # what `chains` remembers for this store: (leaf, extras) -> verdicts; dropped together with the store
+    # what `chains` remembers for this store; dropped together with it
     remembered: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @classmethod

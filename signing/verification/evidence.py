@@ -6,6 +6,7 @@ anchor. No evidence is TRY_LATER, never a pass; a policy may say that revocation
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from typing import Final
@@ -19,12 +20,15 @@ from signing.trust import (
     RevocationSource,
     RevocationState,
     TrustStore,
+    another_way,
     build_chain,
 )
 from signing.trust.revoked import STALE
 from signing.verification.keyinfo import KeyInfo
 from signing.verification.outcome import Refusal
 
+# How many paths are asked about before a signature is refused for the certificate of an authority.
+_MOST_WAYS: Final = 4
 _REFUSALS: Final = {
     ChainVerdict.NOT_FOUND: (
         SubIndication.NO_CERTIFICATE_CHAIN_FOUND,
@@ -68,7 +72,11 @@ def check_chain(info: KeyInfo, trust: TrustStore, at: datetime) -> Chain:
 def check_revocation(
     chain: Chain, source: RevocationSource | None, policy: SignaturePolicy, at: datetime
 ) -> tuple[str, ...] | None:
-    """Evidence relied on (digests), or None when the policy says that revocation is not asked."""
+    """Evidence relied on (digests), or None when the policy says that revocation is not asked.
+
+    An authority may have several certificates (renewed, or crossed by another root). Which of them the path led
+    through is chance: one that is revoked or unknown stops nothing while another way is good.
+    """
     if source is None:
         if policy.revocation == "off":
             return None
@@ -77,14 +85,37 @@ def check_revocation(
             "REVOCATION_UNAVAILABLE",
             "Chưa có nguồn kiểm tra thu hồi chứng thư. Hệ thống sẽ kiểm tra lại; nhà trường không phải làm gì.",
         )
+    refusals: list[Refusal] = []
+    avoiding: frozenset[str] = frozenset()
+    way: Chain | None = chain
+    while way is not None and len(refusals) < _MOST_WAYS:
+        told = _ask_along(way, source, at)
+        if not isinstance(told, _Stopped):
+            return told
+        refusals.append(told.refusal)
+        if told.authority is None:
+            break
+        avoiding |= {told.authority}
+        way = another_way(chain, at=at, avoiding=avoiding)
+    # What is only not known yet may still turn out well.
+    raise next((one for one in refusals if one.sub is SubIndication.TRY_LATER), refusals[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Stopped:
+    """Why a path is no good, and which authority's certificate (SHA-256) is the cause; None for the signer's own."""
+
+    refusal: Refusal
+    authority: str | None
+
+
+def _ask_along(chain: Chain, source: RevocationSource, at: datetime) -> tuple[str, ...] | _Stopped:
     evidence: list[str] = []
-    path = chain.certificates
-    for depth, (certificate, issuer) in enumerate(pairwise(path)):
+    for depth, (certificate, issuer) in enumerate(pairwise(chain.certificates)):
         answer = source.status(certificate.der, issuer.der, at=at)
-        if answer.state is RevocationState.REVOKED:
-            raise _revoked(depth)
         if answer.state is not RevocationState.GOOD:
-            raise _not_known(answer)
+            refusal = _revoked(depth) if answer.state is RevocationState.REVOKED else _not_known(answer)
+            return _Stopped(refusal, certificate.sha256 if depth else None)
         evidence.extend(answer.evidence)
     return tuple(evidence)
 
