@@ -8,6 +8,9 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
+from django.db import transaction
+from django.db.models import Q
+
 from gateway import circuit, expiry, notices, outbox, receipts, reconciliation, statement, stuck
 from gateway.conf import EndpointDescription
 from gateway.ministry.client import MinistryClient
@@ -18,6 +21,8 @@ from signing.errors import SigningError
 logger = logging.getLogger(__name__)
 
 _ASKED_AGAIN = timedelta(days=3)
+# Our own programme fails again after so long without a failure: people hear of it once more.
+_QUIET = timedelta(days=1)
 # Found while an answer is settled, at any hour: people are told by the next watch and not after the next night.
 _SEEN_AT_ONCE = (
     DiscrepancyKind.TAKEN_THERE, DiscrepancyKind.VERDICT_DIFFERS, DiscrepancyKind.MESSAGE_CONFLICT,
@@ -38,13 +43,6 @@ def reconcile(*, client: MinistryClient, now: datetime) -> dict[str, int]:
     asked = reconciliation.ask_for(since=since, until=now, now=now)
     made = _statement(client.description, now=now)
     return {"to_ask": asked.total, "statements": made}
-
-
-def announce_comparison(found: Comparison, *, endpoint: str) -> None:
-    """People hear of a nightly comparison that found something; whoever asked for one looks at the page."""
-    if found.opened and not found.asked_by:
-        message = f"Đối soát thấy {found.opened} điểm khác với Bộ. Mở trang Đối soát để nhận xử lý."
-        notices.tell(event="DISCREPANCIES", endpoint=endpoint, cause="RECONCILE", message=message)
 
 
 def catalogues(*, client: MinistryClient, now: datetime) -> dict[str, int]:
@@ -73,13 +71,16 @@ def certificates(*, client: MinistryClient, now: datetime) -> dict[str, int]:
 
 def watch(*, client: MinistryClient, now: datetime) -> dict[str, int]:
     """Leases that ran out, packages that wait too long for their verdicts, contradictions, and states nobody moves."""
-    circuit.row(client.description)
-    contradictions = _tell_contradictions(endpoint=client.description.name, now=now)
+    endpoint = circuit.row(client.description).name
+    with transaction.atomic():
+        # The news and the mark that it was told: a watch that stumbles further down does not tell it each minute.
+        news = _tell_contradictions(endpoint=endpoint, now=now) | _tell_own_faults(endpoint=endpoint, now=now)
+        SyncRun.objects.filter(kind="WATCH", result=RunResult.RUNNING, started_at=now).update(counts=news)
     expired = outbox.expire_leases(now=now)
     late = receipts.overdue(description=client.description, now=now)
     noted = reconciliation.note_overdue(late[:500], now=now)
     found = {"lease_expired": expired, "overdue": late.count(), "overdue_noted": noted}
-    return found | contradictions | _tell_own_faults(endpoint=client.description.name, now=now) | stuck.counts(now=now)
+    return found | news | stuck.counts(now=now)
 
 
 def housekeeping(*, client: MinistryClient, now: datetime) -> dict[str, int]:
@@ -92,8 +93,8 @@ def housekeeping(*, client: MinistryClient, now: datetime) -> dict[str, int]:
 
 def _tell_contradictions(*, endpoint: str, now: datetime) -> dict[str, int]:
     """One notice for all that late or foreign answers have opened since the last look."""
-    runs = SyncRun.objects.filter(kind="WATCH", result=RunResult.DONE).order_by("-started_at")
-    since = runs.values_list("started_at", flat=True).first() or now - timedelta(days=1)
+    before = _last_watch("contradictions", now=now)
+    since = before.started_at if before else now - timedelta(days=1)
     fresh = Discrepancy.objects.filter(found_at__gt=since, found_at__lte=now, kind__in=_SEEN_AT_ONCE, owner="").count()
     if not fresh:
         return {}
@@ -103,18 +104,25 @@ def _tell_contradictions(*, endpoint: str, now: datetime) -> dict[str, int]:
 
 
 def _tell_own_faults(*, endpoint: str, now: datetime) -> dict[str, int]:
-    """One notice when our own programme begins to fail over exchanges; while it goes on, the pages show it."""
-    before = SyncRun.objects.filter(kind="WATCH", result=RunResult.DONE).order_by("-started_at").first()
-    failing = stuck.own_faults(since=before.started_at if before else now - timedelta(days=1))
+    """One notice when our own programme begins to fail over exchanges; while it goes on, if only at each of one
+    package's attempts, the pages show it."""
+    failing = stuck.own_faults(since=now - _QUIET)
     if not failing:
         return {}
-    if before is None or not before.counts.get("own_fault_runs"):
+    before = _last_watch("own_fault_runs", now=now)
+    if before is None or before.started_at < now - _QUIET or not before.counts.get("own_fault_runs"):
         message = (
             "Phần mềm của cổng tự gặp lỗi khi trao đổi với Bộ. Không gói nào mất: gói được hỏi lại Bộ rồi mới gửi "
             "tiếp. Chuyển nhật ký worker (dòng own_fault) cho người hỗ trợ phần mềm."
         )
         notices.tell(event="FAULT", endpoint=endpoint, cause="OWN_FAULT", message=message)
     return {"own_fault_runs": failing}
+
+
+def _last_watch(mark: str, *, now: datetime) -> SyncRun | None:
+    """The newest watch before this one that came to its end, or that told of `mark` before it failed."""
+    looked = Q(result=RunResult.DONE) | Q(counts__has_key=mark)
+    return SyncRun.objects.filter(looked, kind="WATCH", started_at__lt=now).order_by("-started_at").first()
 
 
 def _statement(description: EndpointDescription, *, now: datetime) -> int:

@@ -8,16 +8,17 @@ difference stays one open row until a person closes it with a note; nothing here
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
-from gateway import unforeseen
+from gateway import notices, unforeseen
 from gateway.conf import EndpointDescription
 from gateway.differences import differences
 from gateway.discrepancies import Difference, note
@@ -37,6 +38,14 @@ _EVER: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _NOON: Final = time_of_day(12)
 
 Clock = Callable[[], datetime]
+
+
+class _Answer(NamedTuple):
+    """What differs and the answer that shows it; None where this package got no answer."""
+
+    found: list[Difference] | None
+    body: bytes = b""
+    own_fault: bool = False
 
 
 def ask_for(
@@ -65,8 +74,16 @@ def due(*, now: datetime) -> QuerySet[Comparison]:
     return Comparison.objects.filter(free, ended_at__isnull=True, next_at__lte=now).order_by("pk")
 
 
-def work_on(comparison: Comparison, *, client: MinistryClient, clock: Clock, budget: float | None) -> Comparison:
-    """Go on with a comparison for `budget` seconds (None: to its end), unless another worker is at it."""
+def work_on(
+    comparison: Comparison,
+    *,
+    client: MinistryClient,
+    clock: Clock,
+    budget: float | None,
+    counts: Counter[str] | None = None,
+) -> Comparison:
+    """Go on with a comparison for `budget` seconds (None: to its end), unless another worker is at it. Mistakes of our
+    own are added to `counts`."""
     started, lease = time.monotonic(), client.description.lease()
     held = clock() + lease
     if not due(now=clock()).filter(pk=comparison.pk).update(lease_until=held, waiting_for=""):
@@ -75,7 +92,7 @@ def work_on(comparison: Comparison, *, client: MinistryClient, clock: Clock, bud
         comparison.refresh_from_db()
         submission = _next(comparison)
         if submission is None:
-            _leave(comparison, held, next_at=None, ended_at=clock())
+            _end(comparison, held, endpoint=client.description.name, now=clock())
             break
         outcome, waits = _compare_one(client, submission), 0
         if isinstance(outcome, str):
@@ -85,7 +102,9 @@ def work_on(comparison: Comparison, *, client: MinistryClient, clock: Clock, bud
                 _leave(comparison, held, next_at=clock() + wait, waiting_for=outcome[:60], waits=waits)
                 break
             # Those behind it may be refused alike (a whole unit's): each of them waits once, and not so often again.
-            outcome, waits = (None, b""), _WAITS - 1
+            outcome, waits = _Answer(None), _WAITS - 1
+        if counts is not None and outcome.own_fault:
+            counts["own_faults"] += 1
         new_lease = clock() + lease
         if not _keep(comparison, submission, outcome, held=held, new_lease=new_lease, now=clock(), waits=waits):
             break  # another worker took it over while we were waiting for an answer
@@ -177,8 +196,8 @@ def _next(row: Comparison) -> Submission | None:
     return rest.first()
 
 
-def _compare_one(client: MinistryClient, submission: Submission) -> tuple[list[Difference] | None, bytes] | str:
-    """What differs and the answer that shows it; None where this package got no answer; a code where the line is."""
+def _compare_one(client: MinistryClient, submission: Submission) -> _Answer | str:
+    """The answer about this package; a code where the trouble is the line's."""
     message = Message(submission.pk, submission.unit_code, submission.school_year)
     try:
         answer, raw = client.look_up(message, recall=submission.kind == SubmissionKind.RECALL)
@@ -186,16 +205,16 @@ def _compare_one(client: MinistryClient, submission: Submission) -> tuple[list[D
     except _OF_THE_LINE as problem:
         return problem.code
     except PackageRefused as problem:
-        return contradictions.refused_now(submission, problem.code), problem.body
+        return _Answer(contradictions.refused_now(submission, problem.code), problem.body)
     except MinistryError as problem:
-        return contradictions.of_something_else(submission, problem.code) or None, problem.body
+        return _Answer(contradictions.of_something_else(submission, problem.code) or None, problem.body)
     except unforeseen.DATABASE_AWAY:
         raise
     except Exception as trouble:
         # Counted as unanswered: one answer that we stumble over must not end the comparison of all others.
         unforeseen.own_fault(trouble, during=f"comparison {submission.pk}")
-        return None, b""
-    return found, raw.body
+        return _Answer(None, own_fault=True)
+    return _Answer(found, raw.body)
 
 
 def _line_works(client: MinistryClient) -> bool:
@@ -218,7 +237,7 @@ def _line_works(client: MinistryClient) -> bool:
 def _keep(
     row: Comparison,
     submission: Submission,
-    outcome: tuple[list[Difference] | None, bytes],
+    outcome: _Answer,
     *,
     held: datetime,
     new_lease: datetime,
@@ -227,7 +246,7 @@ def _keep(
 ) -> bool:
     """The differences and the progress in one transaction, so that a repeated package is neither lost nor counted
     twice. False when the lease is somebody else's by now."""
-    found, body = outcome
+    found = outcome.found
     mine = Comparison.objects.filter(pk=row.pk, lease_until=held).update(
         asked=F("asked") + int(found is not None),
         unanswered=F("unanswered") + int(found is None),
@@ -238,10 +257,19 @@ def _keep(
     )
     if not mine:
         return False
-    opened = sum(note(submission, one, now=now, body=body) for one in found or [])
+    opened = sum(note(submission, one, now=now, body=outcome.body) for one in found or [])
     if opened:
         Comparison.objects.filter(pk=row.pk).update(opened=F("opened") + opened)
     return True
+
+
+@transaction.atomic
+def _end(row: Comparison, held: datetime, *, endpoint: str, now: datetime) -> None:
+    """People hear of a nightly comparison that found something, in the transaction that ends it: a worker that dies
+    here leaves it to the next. Whoever asked for one looks at the page."""
+    if _leave(row, held, next_at=None, ended_at=now) and row.opened and not row.asked_by:
+        message = f"Đối soát thấy {row.opened} điểm khác với Bộ. Mở trang Đối soát để nhận xử lý."
+        notices.tell(event="DISCREPANCIES", endpoint=endpoint, cause="RECONCILE", message=message)
 
 
 def _leave(
@@ -252,11 +280,12 @@ def _leave(
     ended_at: datetime | None = None,
     waiting_for: str = "",
     waits: int | None = None,
-) -> None:
-    Comparison.objects.filter(pk=row.pk, lease_until=held).update(
+) -> bool:
+    mine = Comparison.objects.filter(pk=row.pk, lease_until=held).update(
         lease_until=None,
         next_at=next_at,
         ended_at=ended_at,
         waiting_for=waiting_for,
         waits=F("waits") if waits is None else waits,
     )
+    return bool(mine)

@@ -15,6 +15,9 @@ _UNCERTAIN_FOR: Final = timedelta(hours=6)
 _WAITING_FOR: Final = timedelta(hours=24)
 _HELD_FOR: Final = timedelta(days=3)
 _PAUSED_FOR: Final = timedelta(hours=6)
+_EXCHANGING: Final = ("FORWARD", "COLLECT", "PROBE", "COMPARE")
+# No such run lasts so long: the bound that the index of runs can use.
+_LONGEST_RUN: Final = timedelta(hours=2)
 
 
 def counts(*, now: datetime) -> dict[str, int]:
@@ -30,6 +33,7 @@ def counts(*, now: datetime) -> dict[str, int]:
 
 
 def own_faults(*, since: datetime) -> int:
-    """Runs since then in which our own programme failed over an exchange."""
-    exchanging = SyncRun.objects.filter(kind__in=("FORWARD", "COLLECT"), started_at__gt=since)
-    return exchanging.filter(result=RunResult.FAILED, counts__has_key="own_faults").count()
+    """Runs that ended since then and in which our own programme failed over an exchange."""
+    exchanging = SyncRun.objects.filter(kind__in=_EXCHANGING, started_at__gt=since - _LONGEST_RUN)
+    failed = exchanging.filter(result=RunResult.FAILED, counts__has_key="own_faults")
+    return failed.exclude(ended_at__lte=since).count()

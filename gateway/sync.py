@@ -101,7 +101,10 @@ def _probe(clock: Callable[[], datetime]) -> dict[str, int]:
     began = clock()
     opened = circuit.probe(session.client(), now=began, rng=randomness())
     if opened is not None:
-        _record(PROBE, Counter(probed=1, opened=int(opened)), began, clock())
+        counts = Counter(probed=1, opened=int(opened))
+        if not opened and Endpoint.objects.filter(name=conf.endpoint().name, cause="OWN_FAULT").exists():
+            counts["own_faults"] = 1
+        _record(PROBE, counts, began, clock())
     return {"opened": int(bool(opened))}
 
 
@@ -234,11 +237,10 @@ def _compare(clock: Callable[[], datetime], budget: float) -> dict[str, int]:
     if found is None:
         return {}
     before = Counter(asked=found.asked, unanswered=found.unanswered, discrepancies=found.opened)
-    after = reconciliation.work_on(found, client=session.client(), clock=clock, budget=budget)
-    counts = Counter(asked=after.asked, unanswered=after.unanswered, discrepancies=after.opened)
+    counts: Counter[str] = Counter()
+    after = reconciliation.work_on(found, client=session.client(), clock=clock, budget=budget, counts=counts)
+    counts.update(asked=after.asked, unanswered=after.unanswered, discrepancies=after.opened)
     counts.subtract(before)
-    if after.ended_at is not None:
-        duties.announce_comparison(after, endpoint=conf.endpoint().name)
     _record(COMPARE, counts, started_at, clock())
     return dict(counts)
 

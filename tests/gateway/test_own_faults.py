@@ -66,23 +66,46 @@ def test_a_programme_that_stumbles_over_everything_pauses_the_line_and_resumes_w
         assert endpoint.next_probe_at is not None, "the next probe comes"
     Endpoint.objects.update(next_probe_at=outbox.database_now())
     assert sync.run(sync.PROBE) == {"opened": 1}
-    probes = SyncRun.objects.filter(kind="PROBE").order_by("pk").values_list("counts__probed", "counts__opened")
-    assert list(probes) == [(1, 0), (1, 1)]
+    probes = SyncRun.objects.filter(kind="PROBE").order_by("pk")
+    assert list(probes.values_list("counts__probed", "counts__opened")) == [(1, 0), (1, 1)]
+    assert list(probes.values_list("counts__own_faults", "result")) == [(1, "FAILED"), (None, "DONE")]
 
 
-def test_people_hear_once_that_our_own_programme_fails(
-    served: Peer, noon: datetime, put: Callable[..., UUID], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told: list[str] = []
-    monkeypatch.setattr(duties.notices, "tell", lambda **news: told.append(news["event"]))
-    for hours in range(3):
-        now = noon + timedelta(hours=hours)
-        SyncRun.objects.create(
-            kind="FORWARD", started_at=now - timedelta(minutes=1), result="FAILED", counts={"own_faults": 1}
-        )
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What people hear, without the listener."""
+    heard: list[str] = []
+    monkeypatch.setattr(duties.notices, "tell", lambda **news: heard.append(news["event"]))
+    return heard
+
+
+def failed_run(kind: str, began: datetime, *, seconds: int = 1) -> None:
+    ended_at = began + timedelta(seconds=seconds)
+    SyncRun.objects.create(kind=kind, started_at=began, ended_at=ended_at, result="FAILED", counts={"own_faults": 1})
+
+
+def test_people_hear_once_that_our_own_programme_fails(served: Peer, noon: datetime, told: list[str]) -> None:
+    for minute in range(180):
+        now = noon + timedelta(minutes=minute)
+        if minute % 60 == 5:  # one package's own back-off: in between nothing fails
+            failed_run("FORWARD", now - timedelta(seconds=30))
         sync.run("WATCH", now)
     assert told.count("FAULT") == 1
     assert stuck.own_faults(since=noon - timedelta(hours=1)) == 3
+    for day in (3, 4):
+        failed_run("FORWARD", noon + timedelta(days=3))
+        sync.run("WATCH", noon + timedelta(days=day))
+    assert told.count("FAULT") == 2, "after a day of quiet it is news again"
+
+
+@pytest.mark.parametrize("kind", ["FORWARD", "COLLECT", "PROBE", "COMPARE"])
+def test_a_fault_in_a_run_that_was_under_way_during_the_last_watch_is_told(
+    served: Peer, noon: datetime, told: list[str], kind: str
+) -> None:
+    sync.run("WATCH", noon)
+    failed_run(kind, noon - timedelta(seconds=10), seconds=20)
+    sync.run("WATCH", noon + timedelta(minutes=1))
+    assert told == ["FAULT"]
 
 
 def test_an_answer_that_we_stumble_over_does_not_end_a_comparison(
@@ -97,6 +120,9 @@ def test_an_answer_that_we_stumble_over_does_not_end_a_comparison(
     )
     assert found.ended_at is not None
     assert (found.asked, found.unanswered, found.opened) == (0, 1, 0)
+    reconciliation.ask_for(since=now - timedelta(days=1), until=now + timedelta(days=1), now=now)
+    assert sync.run(sync.COMPARE)["own_faults"] == 1
+    assert SyncRun.objects.get(kind="COMPARE").result == "FAILED", "so that people hear of it"
 
 
 def test_a_database_that_is_away_is_no_fault_of_a_package(
