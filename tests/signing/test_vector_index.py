@@ -94,6 +94,39 @@ def test_other_peoples_tables_are_read_all_the_same(folder):
     assert [item[1:] for item in run(folder)] == [("valid", "OK", True), ("invalid", "DIGEST_MISMATCH", True)]
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        "file path\texpected result", "Vector\tExpected verdict", "path\texpected_result", "filepath\tstatus",
+        "file_path\toutcome", "input\tshould", "path,expected,reason", "path    expected", "",
+    ],
+)  # fmt: skip
+def test_other_heads_and_none_are_understood(folder, head):
+    index(folder, "own/primary.xml\tvalid\t", "own/changed.xml\tinvalid\t", head=head)
+    assert [item[1:] for item in run(folder)] == [("valid", "OK", True), ("invalid", "DIGEST_MISMATCH", True)]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "   "])
+def test_other_separators_are_understood(folder, separator):
+    index(folder, "own/primary.xml\tvalid\t", "own/changed.xml\tinvalid\t")
+    table = folder / "INDEX.tsv"
+    table.write_text(table.read_text().replace("\t", separator))
+    assert [item[1:] for item in run(folder)] == [("valid", "OK", True), ("invalid", "DIGEST_MISMATCH", True)]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["should pass", "MUST_PASS", "positive", "1", "Valid.", "success"], "valid"),
+        (["must fail", "must-fail", "should_fail", "negative", "0", "FAILURE", "revoked", "untrusted"], "invalid"),
+        (["not supported", "out of scope", "n/a", "unsupported/invalid"], "unsupported"),
+    ],
+)
+def test_other_words_for_the_same_expectation_are_understood(folder, words, expected):
+    index(folder, *(f"own/primary.xml\t{word}\t" for word in words))
+    assert [item.expected for item in run_vectors(folder, at=NOW)] == [expected] * len(words)
+
+
 def test_files_beside_the_index_are_one_set(folder):
     for file in (folder / "own").iterdir():
         file.rename(folder / file.name)
