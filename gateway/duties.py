@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Q
 
-from gateway import circuit, expiry, notices, outbox, receipts, reconciliation, statement, stuck
+from gateway import circuit, expiry, notices, outbox, receipts, reconciliation, statement, stuck, unforeseen
 from gateway.conf import EndpointDescription
 from gateway.ministry.client import MinistryClient
 from gateway.models import Comparison, Discrepancy, Endpoint, Statement, SyncRun
@@ -21,6 +21,8 @@ from signing.errors import SigningError
 logger = logging.getLogger(__name__)
 
 _ASKED_AGAIN = timedelta(days=3)
+# A statement that a night could not make is made by one of the next.
+_MADE_UP_FOR = timedelta(days=6)
 # Our own programme fails again after so long without a failure: people hear of it once more.
 _QUIET = timedelta(days=1)
 # Found while an answer is settled, at any hour: people are told by the next watch and not after the next night.
@@ -33,7 +35,8 @@ _SEEN_AT_ONCE = (
 def reconcile(*, client: MinistryClient, now: datetime) -> dict[str, int]:
     """Put down tonight's comparison: yesterday and today, every day since the last nightly one if nights were missed,
     and the last one's days again, for three nights, where it left questions unanswered. The comparison itself is
-    worked off in slices; the signed statement of yesterday is made now."""
+    worked off in slices; the signed statement of yesterday is made now, with those that earlier nights could not make.
+    """
     since, _ = reconciliation.day_of(now - timedelta(days=1), client.description)
     last = Comparison.objects.filter(asked_by="").order_by("-pk").first()
     if last is not None:
@@ -41,8 +44,7 @@ def reconcile(*, client: MinistryClient, now: datetime) -> dict[str, int]:
         if last.unanswered:
             since = min(since, max(last.since, now - _ASKED_AGAIN))
     asked = reconciliation.ask_for(since=since, until=now, now=now)
-    made = _statement(client.description, now=now)
-    return {"to_ask": asked.total, "statements": made}
+    return {"to_ask": asked.total, **_statements(client.description, now=now)}
 
 
 def catalogues(*, client: MinistryClient, now: datetime) -> dict[str, int]:
@@ -78,7 +80,7 @@ def watch(*, client: MinistryClient, now: datetime) -> dict[str, int]:
         SyncRun.objects.filter(kind="WATCH", result=RunResult.RUNNING, started_at=now).update(counts=news)
     expired = outbox.expire_leases(now=now)
     late = receipts.overdue(description=client.description, now=now)
-    noted = reconciliation.note_overdue(late[:500], now=now)
+    noted = reconciliation.note_overdue(late, now=now)
     found = {"lease_expired": expired, "overdue": late.count(), "overdue_noted": noted}
     return found | news | stuck.counts(now=now)
 
@@ -125,14 +127,26 @@ def _last_watch(mark: str, *, now: datetime) -> SyncRun | None:
     return SyncRun.objects.filter(looked, kind="WATCH", started_at__lt=now).order_by("-started_at").first()
 
 
-def _statement(description: EndpointDescription, *, now: datetime) -> int:
-    """The signed statement of the day that has just ended, once. Without the key the comparison still counts."""
+def _statements(description: EndpointDescription, *, now: datetime) -> dict[str, int]:
+    """The signed statement of the day that has just ended, and of the days of this week on which it was not made.
+    Without one the comparison still counts."""
     yesterday = reconciliation.day_of(now - timedelta(days=1), description)[0].date()
-    if Statement.objects.filter(day_on=yesterday).exists():
-        return 0
-    try:
-        statement.make(yesterday, description, now=now)
-    except SigningError as problem:
-        logger.warning("statement not sealed", extra={"code": problem.code})
-        return 0
-    return 1
+    made = Statement.objects.order_by("day_on").values_list("day_on", flat=True)
+    since = max(yesterday - _MADE_UP_FOR, min(yesterday, made.first() or yesterday))
+    week = [since + timedelta(days=number) for number in range((yesterday - since).days + 1)]
+    counts = {"statements": 0}
+    for day in sorted(set(week).difference(made.filter(day_on__in=week))):
+        try:
+            statement.make(day, description, now=now)
+        except SigningError as problem:
+            logger.warning("statement not sealed", extra={"code": problem.code})
+            break
+        except unforeseen.DATABASE_AWAY:
+            raise
+        except Exception as trouble:
+            # Failing here, the run would be tried again with a new comparison each time.
+            unforeseen.own_fault(trouble, during=f"statement {day}")
+            counts["own_faults"] = counts.get("own_faults", 0) + 1
+        else:
+            counts["statements"] += 1
+    return counts

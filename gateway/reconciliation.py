@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from gateway import notices, unforeseen
 from gateway.conf import EndpointDescription
@@ -34,6 +34,8 @@ _OF_THE_LINE = (LinkRefused, NotSent, Busy)
 # So often the same package may be answered with trouble of the line while the line works; then it is the package's own.
 _WAITS: Final = 3
 
+_NOTED_AT_ONCE: Final = 500
+_EXPLAINED: Final = timedelta(days=7)
 _EVER: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _NOON: Final = time_of_day(12)
 
@@ -144,10 +146,17 @@ def period(day: date | None, description: EndpointDescription, *, now: datetime)
     return day_of(datetime.combine(day, _NOON, ZoneInfo(description.sending.timezone)), description)
 
 
-def note_overdue(submissions: Iterable[Submission], *, now: datetime) -> int:
-    """Packages whose answer is overdue, each once."""
+def note_overdue(late: QuerySet[Submission], *, now: datetime) -> int:
+    """Packages whose answer is overdue, each once, so many at a time; one that a person has explained comes back after
+    a week and not within the minute."""
     text = "Bộ đã nhận gói nhưng quá hạn chưa trả đủ kết quả; liên hệ đầu mối kỹ thuật của Bộ."
-    return sum(note(one, Difference(DiscrepancyKind.OVERDUE, text, ours=one.state), now=now) for one in submissions)
+    known = Discrepancy.objects.filter(
+        Q(closed_at__isnull=True) | Q(closed_at__gt=now - _EXPLAINED),
+        submission=OuterRef("pk"),
+        kind=DiscrepancyKind.OVERDUE,
+    )
+    fresh = late.filter(~Exists(known))[:_NOTED_AT_ONCE]
+    return sum(note(one, Difference(DiscrepancyKind.OVERDUE, text, ours=one.state), now=now) for one in fresh)
 
 
 def take(discrepancy_id: int, *, owner: str, now: datetime) -> bool:

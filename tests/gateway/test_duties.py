@@ -1,14 +1,14 @@
 """What the duties tell, they tell once; what one of them cannot do keeps no other from being done."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import pytest
 
-from gateway import duties, reconciliation, stuck, sync
+from gateway import duties, reconciliation, statement, stuck, sync
 from gateway.discrepancies import Difference, note
-from gateway.models import Comparison, Submission, SyncRun
+from gateway.models import Comparison, Discrepancy, Statement, Submission, SyncRun
 from gateway.states import DiscrepancyKind
 from tests.gateway.peer import Peer
 from tests.gateway.test_sync import served
@@ -75,3 +75,64 @@ def test_a_comparison_that_a_person_asked_for_is_not_told(served: Peer, noon: da
     Comparison.objects.update(opened=1)
     sync.run(sync.COMPARE, noon)
     assert (told, Comparison.objects.get().ended_at) == ([], noon)
+
+
+@pytest.fixture
+def overdue(served: Peer, enqueue: Put, noon: datetime) -> Callable[[int], datetime]:
+    """So many packages that were received and never answered; returns a moment at which they are overdue."""
+
+    def wait(number: int) -> datetime:
+        for _ in range(number):
+            enqueue()
+        Submission.objects.update(state="ACKNOWLEDGED", acknowledged_at=noon)
+        return noon + timedelta(days=3)
+
+    return wait
+
+
+def test_every_overdue_package_is_noted_however_many_there_are(
+    overdue: Callable[[int], datetime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciliation, "_NOTED_AT_ONCE", 2)
+    late = overdue(5)
+    noted = [sync.run("WATCH", late + timedelta(minutes=minute))["overdue_noted"] for minute in range(4)]
+    assert noted == [2, 2, 1, 0]
+
+
+def test_what_is_overdue_and_was_explained_by_a_person_comes_back_after_a_week(
+    overdue: Callable[[int], datetime],
+) -> None:
+    late = overdue(1)
+    sync.run("WATCH", late)
+    noted = Discrepancy.objects.get(kind="OVERDUE")
+    assert reconciliation.close(noted.pk, by="an", closing_note="Bộ hẹn thứ hai trả lời", now=late)
+    for later in (timedelta(minutes=1), timedelta(days=6)):
+        sync.run("WATCH", late + later)
+    assert not Discrepancy.objects.filter(closed_at__isnull=True).exists()
+    sync.run("WATCH", late + timedelta(days=8))
+    assert Discrepancy.objects.filter(closed_at__isnull=True).count() == 1
+
+
+def test_a_statement_that_cannot_be_made_asks_the_ministry_once_and_is_made_up_for_on_a_later_night(
+    served: Peer, noon: datetime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = {noon.date(), noon.date() + timedelta(days=1)}
+
+    def make(day: date, *_: object, now: datetime) -> None:
+        if day in broken:
+            raise OSError("Nguyen Van Gia Dinh")
+        Statement.objects.create(day_on=day, made_at=now, csv=b"", pdf=b"", sealed=b"", sha256="")
+
+    monkeypatch.setattr(statement, "make", make)
+    sync.run("RECONCILE", noon)
+    for quarter in range(4):
+        sync.run("RECONCILE", noon + timedelta(days=1, minutes=16 * quarter))
+    assert Comparison.objects.count() == 2, "one a night"
+    run = SyncRun.objects.filter(kind="RECONCILE").latest("pk")
+    assert (run.result, run.counts["statements"], run.counts["own_faults"]) == ("DONE", 0, 1)
+    assert "Nguyen Van Gia Dinh" not in caplog.text + run.error
+    sync.run("RECONCILE", noon + timedelta(days=2))
+    broken.clear()
+    sync.run("RECONCILE", noon + timedelta(days=3))
+    days = [noon.date() + timedelta(days=number) for number in range(-1, 3)]
+    assert sorted(Statement.objects.values_list("day_on", flat=True)) == days
