@@ -32,6 +32,8 @@ _MAX_REFERENCES: Final = 4
 _MAX_OBJECTS: Final = 4
 # libxml2 looks for each of them at each element.
 _MAX_PREFIXES: Final = 32
+# lxml passes this one over: the bytes would be others than the signer's, and a rightful file be called altered.
+_DEFAULT: Final = "#default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,13 @@ def _read_c14n(element: Element, code: str) -> Method:
         prefixes = tuple(parts[0].get("PrefixList", "").split())
         if len(prefixes) > _MAX_PREFIXES:
             raise malformed("TRANSFORM_PREFIXES", "Phép chuẩn hoá nêu quá nhiều tiền tố không gian tên. Hãy ký lại.")
+        if _DEFAULT in prefixes:
+            raise Refusal(
+                SubIndication.SIG_CONSTRAINTS_FAILURE,
+                "TRANSFORM_DEFAULT_PREFIX",
+                "Phép chuẩn hoá nêu không gian tên mặc định (#default), hệ thống không hỗ trợ. Hãy ký lại, bỏ #default "
+                "khỏi PrefixList.",
+            )
     return Method(c14n, prefixes)
 
 

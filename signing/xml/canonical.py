@@ -17,12 +17,13 @@ from signing.xml.gate import Element, parse_again
 def canonical_bytes(
     element: Element, *, exclusive: bool = True, prefixes: Sequence[str] = (), without: Element | None = None
 ) -> bytes:
-    """Canonical form of `element`; `without` is a descendant left out with its content (enveloped signature)."""
+    """Canonical form of `element`; `without` is a descendant left out with its content (enveloped signature).
+
+    `prefixes` are real ones: `#default` is passed over by lxml, and refused where prefixes are read.
+    """
     if without is not None:
         element = _copy_without(element, without)
-    elif (not exclusive and element.getparent() is not None and None in element.nsmap) or (
-        exclusive and "#default" in prefixes and element.getparent() is not None
-    ):
+    elif not exclusive and element.getparent() is not None and None in element.nsmap:
         element = _alone(element)
     data: bytes = etree.tostring(
         element,

@@ -12,6 +12,7 @@ import pytest
 import signing
 from portal.rehearsal.spelling import SPELLINGS
 from signing import BindingProblem, Indication, RevocationAnswer, RevocationState, StepStatus, SubIndication
+from signing.algorithms import EXC_C14N
 from signing.verification.recognition import forget
 from signing.verification.shortening import forget_spellings
 
@@ -95,6 +96,13 @@ DSIG_EDITS = [
     ("external", r'URI="#data"', 'URI="http://127.0.0.1/"', "REFERENCE_EXTERNAL"),
     ("pointer", r'URI="#data"', 'URI="#xpointer(/)"', "REFERENCE_POINTER"),
     ("empty", r'URI="#data"', 'URI=""', "REFERENCE_EMPTY"),
+    (
+        "default namespace by name",
+        r"<CanonicalizationMethod [^>]*?(/>|></CanonicalizationMethod>)",
+        f'<CanonicalizationMethod Algorithm="{EXC_C14N}"><InclusiveNamespaces xmlns="{EXC_C14N}" '
+        'PrefixList="a #default"/></CanonicalizationMethod>',
+        "TRANSFORM_DEFAULT_PREFIX",
+    ),
     ("unresolved", r'URI="#data"', 'URI="#nowhere"', "REFERENCE_UNRESOLVED"),
     ("no uri", r'URI="#data"', "", "REFERENCE_NO_URI"),
     ("key info gone", r"<KeyInfo.*?</KeyInfo>", "", "KEYINFO_MISSING"),
