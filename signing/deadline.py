@@ -108,9 +108,17 @@ class _Adapter(HTTPAdapter):
         return manager
 
 
+class _StayingSession(requests.Session):
+    """Never looks where a redirect leads: requests would read its whole body for it, without a bound and unpacked, and
+    stumble over an address that is none."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
+
+
 def session() -> requests.Session:
-    """A session whose connections obey `within`; it reads nothing from the environment."""
-    made = requests.Session()
+    """A session whose connections obey `within`; it follows no redirect and reads nothing from the environment."""
+    made = _StayingSession()
     made.trust_env = False
     for scheme in ("http://", "https://"):
         made.mount(scheme, _Adapter())

@@ -56,7 +56,7 @@ class Answer:
         """Seconds by which the other side's clock is ahead of ours, by its Date header."""
         try:
             return parsedate_to_datetime(self.headers["date"]).timestamp() - our_epoch
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             return None
 
 

@@ -148,9 +148,17 @@ class _BoundAdapter(HTTPAdapter):
         manager.pool_classes_by_scheme = {**manager.pool_classes_by_scheme, "https": _WatchedPool}
 
 
+class _StayingSession(requests.Session):
+    """Never looks where a redirect leads: requests would read its whole body for it, without a bound and unpacked, and
+    stumble over an address that is none."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
+
+
 def open_session(line: Connection) -> requests.Session:
     """One session per process: nothing from the environment, only the pinned CA, our client certificate."""
-    session = requests.Session()
+    session = _StayingSession()
     session.trust_env = False
     session.verify = line.ca or True
     if line.client_certificate:

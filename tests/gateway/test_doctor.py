@@ -102,6 +102,13 @@ def test_a_clock_that_is_off_is_told(peer: Peer, line: Line) -> None:
     assert found["CALL"].outcome == "OK"
 
 
+def test_a_clock_beyond_all_dates_is_a_clock_not_told(peer: Peer, line: Line) -> None:
+    beyond = {"Date": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}
+    peer.answer = lambda request: Reply(headers=beyond) if request.path == "/" else healthy_ministry(request)
+    found = examine(line())
+    assert (found["CLOCK"].outcome, found["CALL"].outcome) == ("WARNING", "OK")
+
+
 def test_a_refused_login_is_found_with_the_ministrys_cause(peer: Peer, line: Line) -> None:
     def refuse(request: Request) -> Reply:
         refused = as_json({"Error": "CREDENTIALS_REFUSED"}, 401)

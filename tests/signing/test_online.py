@@ -83,3 +83,10 @@ def test_a_remote_signing_service_that_drips_is_away(source: Callable[[bytes, by
 def test_a_source_in_time_is_read_whole(source: Callable[[bytes, bytes], str]) -> None:
     assert fetch(source(HEAD + b"Content-Length: 3\r\n\r\nabc", b""), IMPATIENT) == b"abc"
     assert fetch(source(HEAD + b"\r\nabcd", b""), IMPATIENT) == b"abcd"
+
+
+def test_a_redirect_is_a_refusal_wherever_it_leads(source: Callable[[bytes, bytes], str]) -> None:
+    address = source(b"HTTP/1.1 302 Found\r\nLocation: http://[bad\r\n\r\n", b"y")
+    with pytest.raises(SourceAway) as why:
+        fetch(address, IMPATIENT)
+    assert why.value.code == "SOURCE_STATUS"

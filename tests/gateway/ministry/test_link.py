@@ -1,7 +1,9 @@
 """What the line proves, over real TLS: nothing left, fate unknown, or refused."""
 
+import gzip
 import socket
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -155,6 +157,32 @@ def test_a_redirect_is_not_followed(peer: Peer, line: Line) -> None:
     peer.answer = lambda _: Reply(302, headers={"Location": "https://127.0.0.1:1/"})
     assert Link(line()).call("GET", "/x").status == 302
     assert len(peer.requests) == 1
+
+
+@pytest.mark.parametrize("location", [b"/x\xff\xfe", b"http://[bad"], ids=["no-utf8", "no-address"])
+def test_a_redirect_to_an_odd_place_is_an_answer_like_any_other(peer: Peer, line: Line, location: bytes) -> None:
+    head = b"HTTP/1.1 302 Found\r\nContent-Length: 2\r\nLocation: "
+    peer.answer = lambda _: Reply(raw=head + location + b"\r\n\r\nab")
+    assert Link(line()).call("GET", "/x").body == b"ab"
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "code"),
+    [(gzip.compress(b"0" * (16 << 20)), "gzip", "ANSWER_ENCODED"), (b"0" * 20_000, "identity", "ANSWER_TOO_BIG")],
+)
+def test_the_body_of_a_redirect_is_neither_unpacked_nor_read_beyond_its_size(
+    peer: Peer, line: Line, body: bytes, encoding: str, code: str
+) -> None:
+    peer.answer = lambda _: Reply(302, body, {"Location": "/elsewhere", "Content-Encoding": encoding})
+    link = Link(line(max_answer_bytes=10_000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(FateUnknown) as problem:
+            link.call("GET", "/")
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+    assert problem.value.code == code
 
 
 def test_a_rotated_certificate_is_used_without_a_restart(pki: Pki, peer: Peer, line: Line, tmp_path: Path) -> None:
