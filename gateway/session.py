@@ -5,7 +5,11 @@ One client per description: when the description's file changes, the next call g
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
+
+from django.db import transaction
+from django.db.models import QuerySet
 
 from gateway import conf
 from gateway.ministry.client import MinistryClient, Token
@@ -19,11 +23,24 @@ class RowTokens:
         self._name = name
 
     def read(self) -> Token | None:
-        row = Endpoint.objects.filter(name=self._name).values_list("token", "token_expires_at").first()
-        return Token(row[0], row[1]) if row and row[0] and row[1] else None
+        return self._read(Endpoint.objects.all())
 
-    def write(self, token: Token) -> None:
-        Endpoint.objects.filter(name=self._name).update(token=token.text, token_expires_at=token.expires_at)
+    def write(self, token: Token) -> Token | None:
+        with transaction.atomic():
+            # Of two workers that write at once, the later must see what the earlier wrote.
+            former = self._read(Endpoint.objects.select_for_update())
+            Endpoint.objects.filter(name=self._name).update(token=token.text, token_expires_at=token.expires_at)
+        return former
+
+    def replace(self, refused: Collection[str], by: Token | None) -> None:
+        values = (
+            {"token": by.text, "token_expires_at": by.expires_at} if by else {"token": "", "token_expires_at": None}
+        )
+        Endpoint.objects.filter(name=self._name, token__in=[text for text in refused if text]).update(**values)
+
+    def _read(self, rows: QuerySet[Endpoint]) -> Token | None:
+        row = rows.filter(name=self._name).values_list("token", "token_expires_at").first()
+        return Token(row[0], row[1]) if row and row[0] and row[1] else None
 
 
 def client() -> MinistryClient:

@@ -6,10 +6,12 @@ Field names are kept here, in one place; the endpoint's description may rename t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from .errors import MessageRefused
-from .fields import as_object, number, optional_text, text
+from .fields import as_object, optional_text, text
+
+_LONGEST_LIFE: Final = 10**9  # seconds; whoever names more does not name seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class TokenRequest:
 
 @dataclass(frozen=True, slots=True)
 class TokenAnswer:
-    """`expires_in` in seconds; 0 when the other side does not say."""
+    """`expires_in` in seconds; 0 when the other side does not say, or says it in another way (a date, an epoch)."""
 
     token: str
     expires_in: int = 0
@@ -57,11 +59,15 @@ class TokenAnswer:
         life_field: str = "expires_in",
     ) -> Self:
         source = as_object(value)
-        life = source.get(life_field)
-        return cls(
-            token=text(source, token_field),
-            expires_in=0 if life is None else number(source, life_field, lowest=0, highest=10**9),
-        )
+        return cls(token=text(source, token_field), expires_in=_seconds(source.get(life_field)))
+
+
+def _seconds(life: object) -> int:
+    if isinstance(life, float) and life.is_integer():
+        life = int(life)
+    if isinstance(life, str) and life.isascii() and life.isdigit() and len(life) <= 12:
+        life = int(life)
+    return life if isinstance(life, int) and not isinstance(life, bool) and 0 < life <= _LONGEST_LIFE else 0
 
 
 @dataclass(frozen=True, slots=True)

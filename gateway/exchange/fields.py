@@ -71,6 +71,20 @@ def optional_text(source: JsonObject, field: str, *, max_length: int = MAX_TEXT)
     return value
 
 
+def remark(source: JsonObject, field: str, *, max_length: int = MAX_TEXT) -> str:
+    """What only a person reads: cut, cleaned or spelt out rather than refused, for nothing is decided by it and the
+    rest of the message must not be lost over it."""
+    value = source.get(field)
+    if value is None:
+        return ""
+    try:
+        spelt = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    except (RecursionError, ValueError):
+        return ""
+    clean = spelt.replace("\x00", "\ufffd")
+    return clean if len(clean) <= max_length else clean[: max_length - 1] + "…"
+
+
 def number(source: JsonObject, field: str, *, lowest: int, highest: int) -> int:
     """A whole number in a range; digits written as a text are taken too."""
     value = source.get(field)

@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Final, Self
 
 from .errors import MessageRefused
-from .fields import as_object, number, optional_text, text
+from .fields import as_object, number, optional_text, remark, text
 
 MESSAGE_ID_LENGTH: Final = 100
 _CODE_LENGTH: Final = 100
@@ -205,9 +205,9 @@ class Receipt:
         return cls(
             message_id=optional_text(source, "MessageId", max_length=MESSAGE_ID_LENGTH),
             error=optional_text(source, "Error", max_length=_CODE_LENGTH),
-            error_description=optional_text(source, "ErrorDescription"),
+            error_description=remark(source, "ErrorDescription"),
             response_code=optional_text(source, "ResponseCode", max_length=_CODE_LENGTH),
-            response_description=optional_text(source, "ResponseDescription"),
+            response_description=remark(source, "ResponseDescription"),
             unit_code=optional_text(source, "ma_don_vi", max_length=_CODE_LENGTH),
         )
 
@@ -216,7 +216,8 @@ class Receipt:
 class ResultLine:
     """A line of types 2 and 6. `status` of 2: 1 accepted, 0 refused; of 6: 1 waiting, 2 agreed, 3 refused.
 
-    A record with several errors has several lines, one per error [B].
+    A record with several errors has several lines, one per error [B]. Only the record and its status are read strictly:
+    one odd description must not keep a whole package's verdicts away.
     """
 
     lookup_uuid: str
@@ -246,12 +247,12 @@ class ResultLine:
         return cls(
             lookup_uuid=text(source, "ma_tra_cuu_uuid", max_length=_CODE_LENGTH),
             status=number(source, "trang_thai", lowest=0, highest=9),
-            pupil_code=optional_text(source, "ma_hoc_sinh", max_length=_CODE_LENGTH),
-            pupil_name=optional_text(source, "ten_hoc_sinh", max_length=300),
-            cccd=optional_text(source, "so_cccd", max_length=20),
-            error=optional_text(source, "error", max_length=_CODE_LENGTH),
-            error_field_title=optional_text(source, "error_field_title"),
-            error_description=optional_text(source, "error_description"),
+            pupil_code=remark(source, "ma_hoc_sinh", max_length=_CODE_LENGTH),
+            pupil_name=remark(source, "ten_hoc_sinh", max_length=300),
+            cccd=remark(source, "so_cccd", max_length=20),
+            error=remark(source, "error", max_length=_CODE_LENGTH),
+            error_field_title=remark(source, "error_field_title"),
+            error_description=remark(source, "error_description"),
         )
 
 
@@ -281,12 +282,13 @@ class QueryAnswer:
 
 @dataclass(frozen=True, slots=True)
 class CertificateReceipt:
-    """The answer to 3; `error_filed_title` is so spelt in the spec."""
+    """The answer to 3; `error_filed_title` is so spelt in the spec. Where it carries a unit, it must be ours."""
 
     message_id: str
     error: str = ""
     error_field_title: str = ""
     error_description: str = ""
+    unit_code: str = ""
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -302,8 +304,9 @@ class CertificateReceipt:
         return cls(
             message_id=text(source, "messageid", max_length=MESSAGE_ID_LENGTH),
             error=optional_text(source, "error", max_length=_CODE_LENGTH),
-            error_field_title=optional_text(source, "error_filed_title"),
-            error_description=optional_text(source, "error_description"),
+            error_field_title=remark(source, "error_filed_title"),
+            error_description=remark(source, "error_description"),
+            unit_code=optional_text(source, "ma_don_vi", max_length=_CODE_LENGTH),
         )
 
 
@@ -341,8 +344,8 @@ class CertificateAnswer:
             serial_number=optional_text(source, "serial_number", max_length=200),
             approved=None if open_yet else number(source, "trang_thai_phe_duyet", lowest=0, highest=1) == 1,
             error=optional_text(source, "error", max_length=_CODE_LENGTH),
-            error_field_title=optional_text(source, "error_field_title"),
-            error_description=optional_text(source, "error_description"),
+            error_field_title=remark(source, "error_field_title"),
+            error_description=remark(source, "error_description"),
         )
 
 

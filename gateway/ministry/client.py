@@ -1,16 +1,20 @@
 """The nine services of the central repository: values in, values out, trouble as the errors of `errors`.
 
 An answer counts only when it is JSON of the right form and bound to the message it answers; an HTML page with status
-200, a receipt for another message or an unreadable text is FateUnknown, never a success. The token is refreshed
-once when it is refused; a second refusal is the line's trouble.
+status 200, a receipt for another message or an unreadable text is FateUnknown, never a success. The token is refreshed
+once when it is refused; refused again, it is the line's trouble, unless another worker holds a newer one.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+import re
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -35,7 +39,10 @@ from gateway.ministry.errors import CAUSES, FateUnknown, LinkRefused
 from gateway.ministry.link import Answer, Link
 from gateway.ministry.reading import Reader
 
-_NEVER: Final = datetime(1, 1, 1, tzinfo=UTC)
+# What can stand in an HTTP header and arrives there as it was: one line, Latin-1, no blank at its ends.
+_HEADER_TEXT: Final = re.compile(r"[!-~\xa1-\xff](?:[ -~\xa0-\xff]*[!-~\xa1-\xff])?")
+# Of two log-ins at the same time the answer to one may come so much earlier that its token is used, and refused, first.
+_OTHERS_LOG_IN: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,7 @@ class Token:
     expires_at: datetime
 
     def usable(self, now: datetime, margin: timedelta) -> bool:
-        # Added to now, not taken from the end: a token known to be refused ended at the beginning of all dates.
+        # Added to now, not taken from the end: for a refused token a row may hold the beginning of all dates.
         return bool(self.text) and now + margin < self.expires_at
 
 
@@ -53,7 +60,11 @@ class TokenStore(Protocol):
 
     def read(self) -> Token | None: ...
 
-    def write(self, token: Token) -> None: ...
+    def write(self, token: Token) -> Token | None:
+        """Share this token; returns the one whose place it takes."""
+
+    def replace(self, refused: Collection[str], by: Token | None) -> None:
+        """Put another token, or none, in the place of a refused one; what others have written since then stays."""
 
 
 class MemoryTokens:
@@ -61,12 +72,20 @@ class MemoryTokens:
 
     def __init__(self) -> None:
         self._token: Token | None = None
+        self._lock = threading.Lock()
 
     def read(self) -> Token | None:
         return self._token
 
-    def write(self, token: Token) -> None:
-        self._token = token
+    def write(self, token: Token) -> Token | None:
+        with self._lock:
+            former, self._token = self._token, token
+            return former
+
+    def replace(self, refused: Collection[str], by: Token | None) -> None:
+        with self._lock:
+            if self._token is not None and self._token.text in refused:
+                self._token = by
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +150,7 @@ class MinistryClient:
             ).to_json()
 
         answer = self._authorised(service, body, not_after=not_after)
-        return self._reader.certificate_receipt(answer, str(message.message_id)), answer
+        return self._reader.certificate_receipt(answer, str(message.message_id), message.unit_code), answer
 
     def query_certificate(self, message: Message) -> tuple[CertificateAnswer, Answer]:
         """Type 4."""
@@ -152,8 +171,10 @@ class MinistryClient:
             raise FateUnknown("ANSWER_UNREADABLE", problem.message, status=answer.status, body=answer.body) from None
 
     def probe(self) -> None:
-        """A harmless call that needs the whole line: address, TLS, certificate, login, token."""
-        self.catalogue(self.description.connection.probe_service)
+        """A harmless call that needs the whole line: address, TLS, certificate, login, token. What the catalogue says
+        is of no account here."""
+        answer = self._authorised(getattr(self.description.services, self.description.connection.probe_service), None)
+        self._reader.any_answer(answer)
 
     def address_seen(self) -> str:
         """Our source address as the other side sees it, where it offers to say so; else ""."""
@@ -170,12 +191,14 @@ class MinistryClient:
 
     def fresh_token(self) -> Token:
         """Log in now and share the token."""
+        return self._log_in()[0]
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _log_in(self) -> tuple[Token, Token | None]:
+        """A new token, shared, and the one whose place it takes."""
         login, services = self.description.login, self.description.services
-        try:
-            password = envelope.hash_password(login.secret(), login.password_form)
-        except OSError:
-            raise LinkRefused("CLIENT_FILES", "Không đọc được tệp mật khẩu (login.password_file).") from None
-        request = TokenRequest(login.user_name, password, self.description.unit_code)
+        request = TokenRequest(login.user_name, self._password(), self.description.unit_code)
         answer = self.link.call(services.token.method, services.token.path, body=dumps(request.to_json()))
         self._reader.refuse_trouble(answer, default="LOGIN_REFUSED")
         try:
@@ -184,12 +207,21 @@ class MinistryClient:
             )
         except MessageRefused as problem:
             raise FateUnknown("TOKEN_UNREADABLE", problem.message, status=answer.status, body=answer.body) from None
+        if login.token_header and not _HEADER_TEXT.fullmatch(found.token):
+            # Kept, it would make every call fail before it began, for as long as it is said to live.
+            text = "Mã phiên Bộ cấp có ký tự không đặt được vào tiêu đề HTTP."
+            raise FateUnknown("TOKEN_UNREADABLE", text, status=answer.status, body=answer.body)
         life = timedelta(seconds=found.expires_in or login.token_life_seconds)
         token = Token(found.token, self._clock() + life)
-        self._tokens.write(token)
-        return token
+        return token, self._tokens.write(token)
 
-    # --- inside -----------------------------------------------------------------------------------------------------
+    def _password(self) -> str:
+        """In the form that the Ministry asks for. Where it cannot be read, nothing is sent."""
+        login = self.description.login
+        try:
+            return envelope.hash_password(login.secret(), login.password_form)
+        except (OSError, UnicodeDecodeError):
+            raise LinkRefused("CLIENT_FILES", "Không đọc được tệp mật khẩu (login.password_file).") from None
 
     def _hand_over(
         self, message: Message, kind: Type, service: Service, content: str, not_after: float | None
@@ -205,7 +237,7 @@ class MinistryClient:
         return Authentication(
             token=token,
             user_name=login.user_name,
-            password=envelope.hash_password(login.secret(), login.password_form),
+            password=self._password(),
             unit_code=message.unit_code,
             school_year=message.school_year,
             message_id=str(message.message_id),
@@ -221,18 +253,42 @@ class MinistryClient:
         *,
         not_after: float | None = None,
     ) -> Answer:
-        """The call with our token; a token refused once is renewed, refused twice it pauses the endpoint."""
-        token = self._token()
-        answer = self._call(service, body, token.text, max_bytes, not_after)
-        if self._reader.cause(answer) != "TOKEN_REFUSED":
-            return answer
-        shared = self._tokens.read()
-        renewed = shared if shared and shared.text != token.text else self.fresh_token()
-        answer = self._call(service, body, renewed.text, max_bytes, not_after)
-        if self._reader.cause(answer) == "TOKEN_REFUSED":
-            self._tokens.write(replace(renewed, expires_at=_NEVER))
-            raise LinkRefused("TOKEN_REFUSED", CAUSES["TOKEN_REFUSED"], status=answer.status)
-        return answer
+        """The call with our token; refused by name, it is made again with a newer one, else the endpoint pauses."""
+        refused: list[str] = []
+        for token in self._candidates():
+            answer = self._call(service, body, token.text, max_bytes, not_after)
+            if self._reader.cause(answer) != "TOKEN_REFUSED":
+                if refused:
+                    self._tokens.replace(refused, by=token)
+                if answer.status == HTTPStatus.UNAUTHORIZED:
+                    # A bare page proves nothing about the message, which is not sent again; but whoever calls next
+                    # logs in first: the server may have forgotten this token, and a front of it says so.
+                    self._tokens.replace([token.text], by=None)
+                return answer
+            refused.append(token.text)
+        self._tokens.replace(refused, by=None)
+        raise LinkRefused("TOKEN_REFUSED", CAUSES["TOKEN_REFUSED"], status=answer.status)
+
+    def _candidates(self) -> Iterator[Token]:
+        """The tokens to try, each after the former was refused: the shared one; a newer one; and, where two workers
+        logged in at once and the later log-in ended the earlier token, the other's, whichever was written last."""
+        first = self._token()
+        yield first
+        second, former = self._tokens.read(), None
+        if second is None or second.text == first.text:
+            second, former = self._log_in()
+        yield second
+        tried = (first.text, second.text)
+        third = self._other(tried, former)
+        if third is None and former is not None:
+            time.sleep(_OTHERS_LOG_IN)
+            third = self._other(tried, None)
+        if third is not None:
+            yield third
+
+    def _other(self, tried: Collection[str], former: Token | None) -> Token | None:
+        found = (one for one in (self._tokens.read(), former) if one is not None and one.text not in tried)
+        return next(found, None)
 
     def _call(
         self,

@@ -65,7 +65,7 @@ class Reader:
             raise self._unclear(answer, found.receipt)
         return found
 
-    def certificate_receipt(self, answer: Answer, message_id: str) -> CertificateReceipt:
+    def certificate_receipt(self, answer: Answer, message_id: str, unit_code: str = "") -> CertificateReceipt:
         self.refuse_trouble(answer)
         try:
             found = CertificateReceipt.from_json(loads(answer.body, max_bytes=self._limit))
@@ -73,6 +73,9 @@ class Reader:
             raise _unreadable(answer, problem) from None
         if found.message_id != message_id:
             raise _foreign("RECEIPT_FOREIGN", "Biên nhận thuộc về giao dịch khác.", answer)
+        _same_unit(found.unit_code, unit_code, answer)
+        if found.error in self._codes.conflict:
+            raise self._unclear(answer, found)
         if found.error and answer.status < 500:
             raise PackageRefused(found.error, found.error_description, status=answer.status, body=answer.body)
         if answer.status not in (200, 201, 202):
@@ -91,6 +94,16 @@ class Reader:
         if answer.status != 200 and found.error not in self._codes.unknown:
             raise FateUnknown("HTTP_STATUS", f"Mã HTTP {answer.status}.", status=answer.status)
         return found
+
+    def any_answer(self, answer: Answer) -> None:
+        """Raise unless the Ministry's application itself has answered, whatever it says."""
+        self.refuse_trouble(answer)
+        try:
+            found = loads(answer.body, max_bytes=self._limit)
+        except MessageRefused as problem:
+            raise _unreadable(answer, problem) from None
+        if answer.status != 200 or not isinstance(found, dict | list):
+            raise FateUnknown("HTTP_STATUS", f"Mã HTTP {answer.status}.", status=answer.status)
 
     def refuse_trouble(self, answer: Answer, *, default: str = "") -> None:
         """Raise what concerns the line, not the message: refusals of the line, "busy", 5xx, redirects."""
@@ -156,7 +169,7 @@ class Reader:
                 lines=from_query.lines if from_query else (),
             )
 
-    def _unclear(self, answer: Answer, receipt: Receipt) -> FateUnknown:
+    def _unclear(self, answer: Answer, receipt: Receipt | CertificateReceipt) -> FateUnknown:
         conflict = receipt.error in self._codes.conflict
         code = "MESSAGE_CONFLICT" if conflict else "ERROR_UNKNOWN_CODE"
         return FateUnknown(code, f"Bộ trả mã {receipt.error or answer.status}.", status=answer.status, body=answer.body)
@@ -175,6 +188,8 @@ class Reader:
         except MessageRefused:
             return ""
         code = found.get("Error") or found.get("error") if isinstance(found, dict) else None
+        if isinstance(code, int) and not isinstance(code, bool) and code:
+            return str(code)
         return code if isinstance(code, str) else ""
 
 

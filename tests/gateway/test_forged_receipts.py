@@ -242,6 +242,32 @@ def test_no_forged_approval_registers_a_certificate(
     assert act(Purpose.COLLECT).state == "ANSWERED"
 
 
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [({"ma_don_vi": "01"}, 200), ({"error": "MESSAGE_CONFLICT"}, 409), ({"error": "MESSAGE_ID_REUSED"}, 200)],
+    ids=["unit", "conflict", "reuse"],
+)
+def test_what_does_not_answer_a_registration_neither_acknowledges_nor_refuses_it(
+    peer: Peer, enqueue: Callable[..., UUID], act: Act, fields: dict[str, object], status: int
+) -> None:
+    serve(peer, lambda request: as_json({"messageid": identity(request)} | fields, status))
+    enqueue("0a1", kind="CERTIFICATE", document=b"\x30\x82\xff", details={"serial_number": "0a1"})
+    assert act().state == "UNCERTAIN"
+    assert Item.objects.get().verdict == "PENDING"
+
+
+def test_an_odd_description_of_one_record_keeps_no_verdict_away(
+    peer: Peer, enqueue: Callable[..., UUID], act: Act
+) -> None:
+    serve(peer, lambda request: as_json(good(request)))
+    enqueue("a", "b")
+    act()
+    odd = {"error": "E1", "error_description": "x\x00" * 3_000, "ten_hoc_sinh": "x" * 301, "ma_hoc_sinh": 1.0}
+    serve(peer, lambda request: judged(request, [accepted("a"), accepted("b", trang_thai=0, **odd)]))
+    assert act(Purpose.COLLECT).state == "ANSWERED"
+    assert dict(Item.objects.values_list("key", "verdict")) == {"a": "ACCEPTED", "b": "REJECTED"}
+
+
 def test_a_true_receipt_is_kept_raw_with_its_digest(peer: Peer, enqueue: Callable[..., UUID], act: Act) -> None:
     serve(peer, lambda request: as_json(good(request, ma_don_vi="79", extra="lạ")))
     enqueue("a")

@@ -104,3 +104,39 @@ def test_no_json_value_whatever_breaks_a_reader_otherwise_than_by_a_refusal(valu
 def test_a_catalogue_is_read_bare_or_wrapped() -> None:
     rows = [{"ma": "VNPT", "ten": "VNPT-CA"}]
     assert catalogue_from_json(rows) == catalogue_from_json({"data": rows})
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "read"),
+    [
+        ({"error_description": "at Service()\n" * 900}, "error_description", ("at Service()\n" * 900)[:3999] + "…"),
+        ({"error_description": "x\x00y"}, "error_description", "x\ufffdy"),
+        ({"error_description": ["a", {"b": True}]}, "error_description", '["a", {"b": true}]'),
+        ({"so_cccd": "0" * 21}, "cccd", "0" * 19 + "…"),
+        ({"ten_hoc_sinh": "x" * 301}, "pupil_name", "x" * 299 + "…"),
+        ({"ma_hoc_sinh": 1.5}, "pupil_code", "1.5"),
+        ({"error": "UUID_HELD\x00"}, "error", "UUID_HELD\ufffd"),
+    ],
+)
+def test_what_only_describes_a_line_never_makes_it_unreadable(fields: dict[str, object], name: str, read: str) -> None:
+    line = m.ResultLine.from_json({"ma_tra_cuu_uuid": "a", "trang_thai": 0, **fields})
+    assert getattr(line, name) == read
+
+
+@pytest.mark.parametrize("fields", [{"ma_tra_cuu_uuid": "a\x00"}, {"ma_tra_cuu_uuid": 1.0}, {"trang_thai": 0.0}])
+def test_what_decides_about_a_record_is_read_strictly(fields: dict[str, object]) -> None:
+    with pytest.raises(MessageRefused):
+        m.ResultLine.from_json({"ma_tra_cuu_uuid": "a", "trang_thai": 0, **fields})
+
+
+@pytest.mark.parametrize(
+    ("life", "seconds"),
+    [
+        (3600, 3600),
+        ("3600", 3600),
+        (3600.0, 3600),
+        *((odd, 0) for odd in (None, 0, -1, 0.5, 1e300, 1_764_000_000_000, "2026-11-22T10:00:00Z", "", "3600s", True)),
+    ],
+)
+def test_a_tokens_life_that_is_no_number_of_seconds_is_left_to_the_description(life: object, seconds: int) -> None:
+    assert TokenAnswer.from_json({"token": "T", "expires_in": life}) == TokenAnswer("T", seconds)
