@@ -33,10 +33,10 @@ _SEAL: Final = "SEAL_REFUSED"
 _BY_PERSON: Final = frozenset({_SEAL, _OFFICER})
 # So long after a resumption the same cause is no news, and one answer proves nothing about the line.
 _RELAPSE: Final = timedelta(minutes=15)
-# From this relapse on whoever closed the line waits apart, so that the others get through meanwhile; the wait is
-# shorter than `_RELAPSE`, or each time would be news again.
+# From this relapse on whoever closed the line waits apart, so that the others get through meanwhile: twice the longest
+# delay of a probe, but shorter than `_RELAPSE`, or each time would be news again.
 _SUSPECTED: Final = 2
-_APART: Final = timedelta(minutes=5)
+_LONGEST_APART: Final = timedelta(minutes=5)
 _QUIET: Final = timedelta(seconds=10)
 
 
@@ -170,7 +170,8 @@ def probe(client: MinistryClient, *, now: datetime, rng: Random) -> bool | None:
         logger.info("probe failed", extra={"code": problem.code, "endpoint": endpoint.name})
         _tell_new_cause(endpoint, problem)
         return False
-    return resume(endpoint, now=now, probed=endpoint.paused_at) or None
+    apart = min(_LONGEST_APART, timedelta(seconds=2 * description.probe.longest_delay_seconds))
+    return resume(endpoint, now=now, probed=endpoint.paused_at, apart=apart) or None
 
 
 def _trouble_of(client: MinistryClient) -> MinistryError | None:
@@ -203,9 +204,12 @@ def _named(problem: MinistryError, *, nothing_left: bool) -> tuple[str, str]:
     return cause, f"{CAUSES[cause]} ({problem.message})"
 
 
-def resume(endpoint: Endpoint, *, now: datetime, probed: datetime | None = None) -> bool:
+def resume(
+    endpoint: Endpoint, *, now: datetime, probed: datetime | None = None, apart: timedelta = timedelta()
+) -> bool:
     """Open a paused endpoint and release everything that waited because of the line. With `probed` only the pause that
-    began then, and only if a probe can disprove it: while the probe was on the wire, a person may have come."""
+    began then, and only if a probe can disprove it: while the probe was on the wire, a person may have come. Whoever
+    closed the line again and again waits `apart`; a person who opens it means everything."""
     with transaction.atomic():
         row = Endpoint.objects.select_for_update().get(pk=endpoint.pk)
         opened = _in_pause(row, probed).update(
@@ -222,7 +226,7 @@ def resume(endpoint: Endpoint, *, now: datetime, probed: datetime | None = None)
         )
         released = outbox.release_all_due(endpoint=endpoint, now=now) if opened else 0
         if opened and row.last_failed and row.relapses >= _SUSPECTED:
-            outbox.postpone(row.last_failed, until=now + _APART)
+            outbox.postpone(row.last_failed, until=now + apart)
         if opened and not row.relapses:
             _announce("RESUMED", endpoint, "", f"Đường truyền đã thông; {released} gói được gửi tiếp.", now=now)
     return bool(opened)
