@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -25,6 +25,7 @@ from pyhanko_certvalidator.errors import (
     InsufficientRevinfoError,
     PathBuildingError,
     PathError,
+    RevokedError,
     ValidationError,
 )
 
@@ -73,15 +74,21 @@ class _Held:
 
 
 class _OnlyRevoked:
-    """A `RevocationSource` that lets pass what a set says nothing of: few sets bring lists for all their files."""
+    """A `RevocationSource` that lets pass what a set says nothing of: few sets bring lists for all their files.
 
-    def __init__(self, cache: RevocationCache) -> None:
+    `path_says` is asked too: lists that prove nothing good (partial, indirect) may yet name a certificate.
+    """
+
+    def __init__(self, cache: RevocationCache, path_says: Callable[[bytes, datetime], tuple[str, str, str]]) -> None:
         self._cache = cache
+        self._path_says = path_says
 
     def status(self, certificate: bytes, issuer: bytes, *, at: datetime) -> RevocationAnswer:
         answer = self._cache.status(certificate, issuer, at=at, now=at)
-        known = answer.state is not RevocationState.UNKNOWN
-        return answer if known else RevocationAnswer(RevocationState.GOOD)
+        if answer.state is RevocationState.REVOKED:
+            return answer
+        revoked = self._path_says(certificate, at)[1] == RevokedError.__name__
+        return RevocationAnswer(RevocationState.REVOKED if revoked else RevocationState.GOOD)
 
 
 class CertificateSet:
@@ -89,8 +96,8 @@ class CertificateSet:
 
     def __init__(self, folder: Path, lines: Sequence[Line], helpers: Sequence[Line] = ()) -> None:
         self._folder = folder
-        shared = os.path.commonpath([str(Path(line.path).parent) for line in lines]) if lines else ""
-        own = [(line, line.path[len(shared) :] if shared else line.path) for line in lines]
+        shared = _shared_folder(lines)
+        own = [(line, line.path.removeprefix(shared)) for line in lines]
         self._lines = [*own, *((line, line.path) for line in helpers)]
 
     @property
@@ -115,14 +122,15 @@ class CertificateSet:
         return TrustStore.from_certificates(spare, anchors=anchors)
 
     @cached_property
-    def revocation(self) -> RevocationSource:
-        """What the set's own lists and answers tell; only a revocation counts."""
+    def revocation(self) -> RevocationSource | None:
+        """What the set's own lists and answers tell, if it has any; only a revocation counts."""
         cache = RevocationCache()
         for data in self._list_files:
             cache.add_crl(data)
-        for _, _, data in self._files(_ANSWER_SUFFIXES):
+        answers = [data for _, _, data in self._files(_ANSWER_SUFFIXES)]
+        for data in answers:
             cache.add_ocsp(data)
-        return _OnlyRevoked(cache)
+        return _OnlyRevoked(cache, self.judge) if self._list_files or answers else None
 
     @cached_property
     def _readable(self) -> list[_Held]:
@@ -220,6 +228,14 @@ class CertificateSet:
         except (ValueError, TypeError, KeyError, IndexError, AttributeError, NotImplementedError) as error:
             return "unsupported", "UNFORESEEN", type(error).__name__
         return "valid", "OK", ""
+
+
+def _shared_folder(lines: Sequence[Line]) -> str:
+    """The folder that all files lie in: what it is called says nothing of any one of them."""
+    try:
+        return os.path.commonpath([str(Path(line.path).parent) for line in lines])
+    except ValueError:
+        return ""  # none, or some given from the root of the disk
 
 
 def _list_issuers(certificate: Any) -> set[str]:

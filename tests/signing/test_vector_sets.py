@@ -80,6 +80,24 @@ def test_a_revocation_that_the_set_tells_holds_for_its_documents(honest, judge, 
     assert judge(("s/a.xml", signed(*honest.issue(7)), "valid"), *files) == [expected]
 
 
+def test_a_list_for_some_reasons_only_revokes_too(honest, judge):
+    """It proves nobody good, and names whom it names."""
+    scope = x509.IssuingDistributionPoint(
+        None, None, False, False, frozenset({x509.ReasonFlags.key_compromise}), False, False
+    )
+    entry = x509.RevokedCertificateBuilder().serial_number(7).revocation_date(NOW - DAY)
+    built = x509.CertificateRevocationListBuilder().issuer_name(honest.name).last_update(NOW - DAY)
+    built = built.next_update(NOW + DAY).add_extension(scope, critical=True).add_revoked_certificate(entry.build())
+    crl = built.sign(honest.key, hashes.SHA256()).public_bytes(Encoding.DER)
+    files = [("s/root.crt", der(honest.certificate), "material"), ("s/a.crl", crl, "material")]
+    assert judge(("s/a.xml", signed(*honest.issue(7)), "invalid"), *files) == [("invalid", "CERTIFICATE_REVOKED")]
+
+
+def test_a_file_named_from_the_root_of_the_disk_stops_no_set(honest, judge, tmp_path):
+    files = [(f"{tmp_path}/s/root.crt", der(honest.certificate), "material")]
+    assert len(judge(("s/a.xml", signed(*honest.issue(7)), "valid"), *files)) == 1
+
+
 @pytest.mark.parametrize("prefix", ["chữ", "d·s"])
 def test_a_forged_signature_with_a_foreign_prefix_is_judged_as_one(honest, judge, prefix):
     said = '="http://www.w3.org/2000/09/xmldsig#"'
@@ -152,6 +170,14 @@ def test_the_folder_that_a_whole_set_lies_in_makes_no_authority_an_attackers(hon
 )
 def test_active_content_is_known_however_its_name_is_spelt(data):
     assert judge_plain(data, None)[:2] == ("unsupported", "ACTIVE_CONTENT")
+
+
+def test_an_authority_that_had_run_out_before_the_signature_vouches_for_nobody(honest, judge):
+    old = x509.CertificateBuilder().subject_name(honest.name).issuer_name(honest.name).serial_number(1)
+    old = old.public_key(honest.key.public_key()).not_valid_before(NOW - 300 * DAY).not_valid_after(NOW - DAY)
+    root = old.add_extension(x509.BasicConstraints(True, None), critical=True).sign(honest.key, hashes.SHA256())
+    found = judge(("s/a.xml", signed(*honest.issue(7)), "invalid"), ("s/root.crt", der(root), "material"))
+    assert found == [("unsupported", "CHAIN_NOT_FOUND")]
 
 
 @pytest.mark.parametrize(("at", "code"), [(LATER, "PathBuildingError"), (NOW + 400 * DAY, "ExpiredError")])
