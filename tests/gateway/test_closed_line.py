@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from gateway import circuit, outbox, session, sync
+from gateway import circuit, conf, outbox, session, sync
 from gateway.conf import EndpointDescription
 from gateway.models import Endpoint, Submission
 from tests.gateway.notices import NOTICES
