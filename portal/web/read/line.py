@@ -43,6 +43,10 @@ ADVICE: Mapping[str, str] = {
     "CLIENT_FILES": gettext_noop(
         "Máy chủ này không đọc được chứng thư, khóa hoặc CA của đường truyền. Quản trị hệ thống sửa tệp hoặc quyền đọc."
     ),
+    "OWN_FAULT": gettext_noop(
+        "Phần mềm của cổng tự gặp lỗi; không gói nào mất. Chuyển nhật ký worker (dòng own_fault) cho người hỗ trợ phần "
+        "mềm; cổng tự thử lại theo lịch."
+    ),
     "REQUEST_REFUSED": gettext_noop(
         "Bộ báo yêu cầu sai dạng. Quản trị hệ thống đối chiếu cấu hình đường truyền với tài liệu kỹ thuật của Bộ."
     ),
@@ -75,9 +79,9 @@ class Line:
         return self.state == EndpointState.PAUSED
 
     @property
-    def switch(self) -> str:
-        """The address word of the one thing an officer may do with the line now."""
-        return "thong" if self.is_paused else "dung"
+    def may_stop(self) -> bool:
+        """Whether a person's stop would change anything: a line that closed by itself would open by itself."""
+        return self.cause != "BY_OFFICER"
 
 
 def line_now() -> Line | None:

@@ -2,6 +2,7 @@
 
 import html
 import json
+import random
 import zlib
 from datetime import timedelta
 
@@ -170,6 +171,19 @@ def test_an_officer_pauses_the_line_and_lets_it_go_on_with_a_reason(house, brows
     assert endpoint.state == "OPEN"
     acts = Entry.objects.filter(action__startswith="endpoint.").order_by("pk").values_list("action", "reason")
     assert list(acts) == [("endpoint.paused", "Bộ yêu cầu dừng"), ("endpoint.resumed", "Bộ báo xong")]
+
+
+def test_an_officer_stops_a_line_that_closed_by_itself_so_that_no_probe_opens_it(house, browser):
+    client, endpoint = browser(house.officer), circuit.row(conf.endpoint())
+    now, rng = timezone.now(), random.Random(1)
+    circuit.pause(endpoint, "UNAVAILABLE", "x", description=conf.endpoint(), now=now, rng=rng)
+    page = client.get(reverse("endpoint")).text
+    assert "Cho chạy lại</button>" in page
+    assert "Dừng hẳn, không tự mở</button>" in page
+    client.post(reverse("endpoint-switch", args=["dung"]), {"reason": "Bộ yêu cầu dừng"})
+    endpoint.refresh_from_db()
+    assert (endpoint.cause, endpoint.next_probe_at) == ("BY_OFFICER", None)
+    assert "Dừng hẳn" not in client.get(reverse("endpoint")).text
 
 
 def test_a_size_that_was_refused_is_shown_and_forgotten_by_an_officer_with_a_reason(house, browser):
